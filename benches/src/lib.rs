@@ -1,0 +1,1 @@
+//! corrente beside tokio and smol: the same work for each.

@@ -1,0 +1,1 @@
+//! The work-stealing scheduler of the corrente runtime.

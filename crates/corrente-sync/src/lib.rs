@@ -1,0 +1,1 @@
+//! Locks, events, queues and channels with asyncio's guarantees, for any executor.

@@ -1,0 +1,1 @@
+//! The task cell of the corrente runtime: one allocation, one state word, one scope tree.

@@ -1,0 +1,1 @@
+//! A work-stealing multi-threaded async runtime with the API of Python's asyncio.

@@ -1,0 +1,2 @@
+//! Every check and chore of the project, one command each.
+fn main() {}
