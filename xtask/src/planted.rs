@@ -1,0 +1,251 @@
+//! `cargo xtask loom --planted`: every planted bug must turn a test red.
+//!
+//! A planted bug is a patch in `crates/NAME/planted/`. Lines above the patch that begin with `#` say what
+//! it breaks, and may say which tests should notice:
+//!
+//! ```text
+//! # Sleeps without the second look: a push between look and park is lost.
+//! # test: idle_protocol        only tests with this in their names (default: all)
+//! # target: loom_idle          this file of tests/ (default: loom), or `lib` for unit tests
+//! # crate: corrente-scheduler  whose tests (default: the crate whose folder holds the patch)
+//! ```
+//!
+//! The project is copied under the target folder, each patch is applied there in turn and taken back
+//! after its run. A patch that does not apply or does not compile is an error: it would prove nothing.
+//! So is a run that takes too long, since a hang does not name what it found.
+
+use crate::workspace::Workspace;
+use crate::{loom, shell};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// No model with a bug in it has needed a tenth of this.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// `cargo xtask loom --planted`
+pub fn run(workspace: &Workspace, crates: &[String]) -> Result<(), String> {
+    let chosen: BTreeSet<&str> =
+        workspace.chosen(crates)?.into_iter().map(|package| package.folder.as_str()).collect();
+    let files = workspace.files()?;
+    let mut bugs = Vec::new();
+    for file in files.iter().filter(|file| is_planted(file)) {
+        let bug = Bug::read(workspace, file)?;
+        if chosen.contains(bug.folder.as_str()) {
+            bugs.push(bug);
+        }
+    }
+    let field = Field::lay_out(workspace, &files)?;
+    let mut red = 0;
+    for bug in &bugs {
+        let (word, reason) = match field.try_out(bug)? {
+            Verdict::Red => ("red  ", String::new()),
+            Verdict::Green => ("GREEN", ": the tests did not notice it".to_owned()),
+            Verdict::Unclear(reason) => ("??   ", format!(": {reason}")),
+        };
+        red += usize::from(word == "red  ");
+        println!("{word} {}{reason}", bug.file);
+    }
+    println!("planted: {red} of {} turn a model red", bugs.len());
+    match red == bugs.len() {
+        true => Ok(()),
+        false => Err("a planted bug went unnoticed".to_owned()),
+    }
+}
+
+fn is_planted(file: &str) -> bool {
+    file.starts_with("crates/") && file.contains("/planted/") && file.ends_with(".patch")
+}
+
+#[derive(Debug, PartialEq)]
+struct Bug {
+    /// The patch, seen from the root.
+    file: String,
+    /// The folder of the crate that holds it.
+    folder: String,
+    package: String,
+    target: String,
+    test: Option<String>,
+}
+
+enum Verdict {
+    Red,
+    Green,
+    Unclear(String),
+}
+
+impl Bug {
+    fn read(workspace: &Workspace, file: &str) -> Result<Self, String> {
+        let folder = file.split("/planted/").next().unwrap_or(file).to_owned();
+        let home = workspace.crates().find(|package| package.folder == folder);
+        let home = home.ok_or_else(|| format!("{file} lies in no crate"))?;
+        Ok(Self::parse(file, &folder, &home.name, &workspace.text(file)?))
+    }
+
+    fn parse(file: &str, folder: &str, home: &str, text: &str) -> Self {
+        let head = text.lines().take_while(|line| !line.starts_with("--- "));
+        let said = |key: &str| {
+            let value = head.clone().find_map(|line| line.strip_prefix(&format!("# {key}:")))?;
+            value.split_whitespace().next().map(str::to_owned)
+        };
+        Self {
+            file: file.to_owned(),
+            folder: folder.to_owned(),
+            package: said("crate").unwrap_or_else(|| home.to_owned()),
+            target: said("target").unwrap_or_else(|| "loom".to_owned()),
+            test: said("test"),
+        }
+    }
+}
+
+/// A copy of the project in which bugs may be planted.
+struct Field {
+    root: PathBuf,
+    target: PathBuf,
+    patches: PathBuf,
+}
+
+impl Field {
+    fn lay_out(workspace: &Workspace, files: &[String]) -> Result<Self, String> {
+        let home = workspace.target.join("planted");
+        let field = Self {
+            root: home.join("tree"),
+            target: home.join("target"),
+            patches: workspace.root.clone(),
+        };
+        let failed = |error| format!("{}: {error}", field.root.display());
+        if field.root.exists() {
+            std::fs::remove_dir_all(&field.root).map_err(failed)?;
+        }
+        for file in files {
+            let copy = field.root.join(file);
+            if let Some(folder) = copy.parent() {
+                std::fs::create_dir_all(folder).map_err(failed)?;
+            }
+            std::fs::copy(workspace.root.join(file), copy).map_err(failed)?;
+        }
+        Ok(field)
+    }
+
+    fn try_out(&self, bug: &Bug) -> Result<Verdict, String> {
+        self.patch(bug, false)?;
+        let verdict = self.judge(bug);
+        self.patch(bug, true)?;
+        verdict
+    }
+
+    /// Applies the patch, or takes it back.
+    fn patch(&self, bug: &Bug, back: bool) -> Result<(), String> {
+        let mut command = Command::new("git");
+        command.args(["apply", "--whitespace=nowarn"]).args(back.then_some("--reverse"));
+        // Without this git would find the project's own repository above the copy, take the patch's
+        // paths from there and silently do nothing.
+        command.env("GIT_CEILING_DIRECTORIES", self.root.parent().unwrap_or(&self.root));
+        command.arg(self.patches.join(&bug.file)).current_dir(&self.root);
+        let what = if back { "cannot be taken back" } else { "does not apply" };
+        shell::output(&mut command)
+            .map(|_| ())
+            .map_err(|error| format!("{} {what}: {error}", bug.file))
+    }
+
+    fn judge(&self, bug: &Bug) -> Result<Verdict, String> {
+        let binary = match self.build(bug) {
+            Ok(binary) => binary,
+            Err(reason) => return Ok(Verdict::Unclear(reason)),
+        };
+        let mut command = Command::new(binary);
+        command.args(&bug.test).current_dir(self.root.join(&bug.folder));
+        loom::model_environment(&mut command, 2);
+        watch(&mut command)
+    }
+
+    /// Builds the tests that should notice `bug`.
+    fn build(&self, bug: &Bug) -> Result<PathBuf, String> {
+        let mut command = Command::new("cargo");
+        command.args(["test", "--no-run", "--message-format=json", "--package", &bug.package]);
+        match bug.target.as_str() {
+            "lib" => command.arg("--lib"),
+            target => command.args(["--test", target]),
+        };
+        command.current_dir(&self.root);
+        match loom::is_model(&bug.target) {
+            true => {
+                command.args(["--release", "--target-dir"]).arg(self.target.join("loom"));
+                loom::model_environment(&mut command, 2);
+            }
+            false => _ = command.arg("--target-dir").arg(self.target.join("plain")),
+        }
+        let messages = shell::output(&mut command)
+            .map_err(|error| format!("does not compile, so it proves nothing\n{error}"))?;
+        executable(&messages).ok_or_else(|| format!("has no test target `{}`", bug.target))
+    }
+}
+
+/// The last executable that cargo's messages name.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let parsed = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let mut paths = parsed.filter_map(|message: serde_json::Value| {
+        Some(Path::new(message["executable"].as_str()?).to_owned())
+    });
+    paths.next_back()
+}
+
+/// Runs the tests out of view: red if they fail, green if they pass.
+fn watch(command: &mut Command) -> Result<Verdict, String> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("`{}` cannot be started: {error}", shell::line(command)))?;
+    let begin = Instant::now();
+    while begin.elapsed() < LIMIT {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) if status.success() => return Ok(Verdict::Green),
+            Some(_) => return Ok(Verdict::Red),
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+    // It may have ended in this very moment; then there is nothing to end.
+    _ = child.kill();
+    child.wait().map_err(|error| error.to_string())?;
+    Ok(Verdict::Unclear(format!("no verdict after {} s", LIMIT.as_secs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOLDER: &str = "crates/corrente-scheduler";
+
+    #[test]
+    fn the_head_of_a_patch_is_read() {
+        let text = "# Forgets the second look.\n# test: idle\n# target: loom_idle (why)\n--- a/x\n# crate: no\n";
+        let bug = Bug::parse("p", FOLDER, "corrente-scheduler", text);
+        assert_eq!(bug.test.as_deref(), Some("idle"));
+        assert_eq!(bug.target, "loom_idle");
+        assert_eq!(bug.package, "corrente-scheduler");
+    }
+
+    #[test]
+    fn without_a_head_all_models_of_the_crate_run() {
+        let bug = Bug::parse("p", FOLDER, "corrente-scheduler", "--- a/x\n+++ b/x\n");
+        assert_eq!((bug.test, bug.target.as_str()), (None, "loom"));
+    }
+
+    #[test]
+    fn only_patches_in_planted_folders_count() {
+        assert!(is_planted("crates/corrente-task/planted/01-x.patch"));
+        assert!(!is_planted("crates/corrente-task/planted/README.md"));
+        assert!(!is_planted("docs/planted/01-x.patch"));
+    }
+
+    #[test]
+    fn cargo_names_the_executable() {
+        let messages =
+            "{\"reason\":\"a\",\"executable\":null}\nnoise\n{\"executable\":\"t/loom-1\"}\n";
+        assert_eq!(executable(messages), Some(PathBuf::from("t/loom-1")));
+        assert_eq!(executable("{}"), None);
+    }
+}
