@@ -20,6 +20,23 @@ pub mod atomic {
     pub use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
+
+    /// A global counter that models do not watch: nothing hangs on it but the numbers themselves.
+    /// (loom's atomics cannot live in a static.)
+    #[derive(Debug)]
+    pub struct Counter(std::sync::atomic::AtomicU64);
+
+    impl Counter {
+        /// A counter that begins at `first`.
+        pub const fn new(first: u64) -> Self {
+            Self(std::sync::atomic::AtomicU64::new(first))
+        }
+        /// Takes `many` numbers; returns the first of them.
+        pub fn take(&self, many: u64) -> u64 {
+            // Relaxed: the counter only counts; no other memory is published by it.
+            self.0.fetch_add(many, std::sync::atomic::Ordering::Relaxed)
+        }
+    }
 }
 
 /// Locks and shared ownership.
@@ -43,6 +60,30 @@ pub mod thread {
 pub mod cell {
     pub use crate::unsafe_cell::UnsafeCell;
 }
+
+/// A thread-local with a constant initial value: std's, or loom's (whose threads share one OS thread).
+///
+/// `local! { static NAME: Type = value; }` in the calling crate.
+#[cfg(not(corrente_loom))]
+#[macro_export]
+macro_rules! local {
+    ($(#[$attr:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;) => {
+        ::std::thread_local! { $(#[$attr])* $vis static $name: $type = const { $init } }
+    };
+}
+/// A thread-local with a constant initial value: std's, or loom's (whose threads share one OS thread).
+///
+/// `local! { static NAME: Type = value; }` in the calling crate.
+#[cfg(corrente_loom)]
+#[macro_export]
+macro_rules! local {
+    ($(#[$attr:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;) => {
+        $crate::__loom::thread_local! { $(#[$attr])* $vis static $name: $type = $init }
+    };
+}
+#[cfg(corrente_loom)]
+#[doc(hidden)]
+pub use loom as __loom;
 
 /// A hint that this thread spins. Under loom it lets others run.
 pub fn spin_loop() {

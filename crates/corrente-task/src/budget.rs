@@ -1,0 +1,74 @@
+//! How many times a task may find something ready before it must let others run.
+//!
+//! A task whose every wait is already over never suspends by itself and would hold its worker for
+//! ever. So whatever can be ready at once (a queue, a socket, a lock) asks [`poll_proceed`] first, and
+//! after [`BUDGET`] successes within one poll the answer is "yield". A plain thread-local count:
+//! outside a worker, and in runtimes that switch it off, it never runs out.
+
+use std::cell::Cell;
+use std::task::{Context, Poll};
+
+/// Ready waits per poll.
+const BUDGET: u32 = 128;
+const UNLIMITED: u32 = u32::MAX;
+
+corrente_shim::local! {
+    /// What is left of this poll's budget.
+    static LEFT: Cell<u32> = Cell::new(UNLIMITED);
+}
+
+corrente_shim::local! {
+    /// What a poll begins with on this thread.
+    static EACH: Cell<u32> = Cell::new(BUDGET);
+}
+
+/// A new poll begins on this thread. Returns what an interrupted poll had left, for [`restore`].
+#[inline]
+pub(crate) fn begin() -> u32 {
+    let each = EACH.try_with(Cell::get).unwrap_or(UNLIMITED);
+    LEFT.try_with(|left| left.replace(each)).unwrap_or(UNLIMITED)
+}
+
+/// The poll is over; the one that it interrupted, if any, goes on.
+#[inline]
+pub(crate) fn restore(left: u32) {
+    let _ = LEFT.try_with(|cell| cell.set(left));
+}
+
+/// Switches the budget off (or on again) for the polls that begin on this thread from now on.
+///
+/// For runtimes that need asyncio's order exactly: an extra yield is an extra point of suspension.
+pub fn set_unlimited(unlimited: bool) {
+    let _ = EACH.try_with(|each| each.set(if unlimited { UNLIMITED } else { BUDGET }));
+}
+
+/// To be asked by a future that is about to be ready at once: `Pending` means that the task has had its
+/// share. It is then woken already, and will be asked again in its next poll.
+///
+/// # Examples
+///
+/// ```
+/// use std::task::{Context, Poll};
+///
+/// fn poll_next(items: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Option<u8>> {
+///     std::task::ready!(corrente_task::budget::poll_proceed(cx));
+///     Poll::Ready(items.pop())
+/// }
+/// ```
+#[inline]
+pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
+    let allowed = LEFT.try_with(|left| match left.get() {
+        UNLIMITED => true,
+        0 => false,
+        some => {
+            left.set(some - 1);
+            true
+        }
+    });
+    if allowed.unwrap_or(true) {
+        Poll::Ready(())
+    } else {
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

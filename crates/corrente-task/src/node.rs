@@ -1,0 +1,390 @@
+//! Futures that are nodes of the scope tree: catch a cancel, clean up after it, put it off, pass it on.
+//!
+//! All share [`Node`], which registers, looks for a request before it polls what is inside, and notices
+//! when something inside wants to unwind. Unwinding is how a cancel leaves code that returns no `Result`:
+//! [`Cancelled::resume`] names the node around it in the frame and returns `Pending`; that node gets
+//! `Pending` back in the same poll, drops what is inside, and is itself cancelled. Where a foreign waker
+//! stands between (a `block_on` or a join from another crate inside a task), `Pending` might park for
+//! ever, so there the same news travels as a panic payload that prints nothing and is caught by the node.
+
+use crate::current::{self, Frame};
+use crate::error::{Cancelled, TaskError};
+use crate::header::Payload;
+use crate::scope::{Key, Kind, Message, Scope, send};
+use crate::task_ref::TaskRef;
+use crate::waker;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The panic payload of an unwinding that has to cross a foreign poll.
+pub(crate) struct Unwinding(TaskError);
+
+impl Unwinding {
+    pub fn from_payload(payload: Payload) -> Result<TaskError, Payload> {
+        payload.downcast::<Self>().map(|this| this.0)
+    }
+}
+
+/// Makes the node around the caller unwind with `error`. Comes back only to return `Pending`.
+pub(crate) fn unwind(cx: &Context<'_>, error: TaskError) {
+    current::with_frame(|frame| match frame {
+        Some(frame) if waker::is_ours(cx.waker()) => unwind_in(frame, error),
+        Some(_) => resume_unwind(Box::new(Unwinding(error))),
+        None => panic!(
+            "{error}, outside of every task, where a cancel has nowhere to go: \
+             await it with `.outcome()`, which gives it as a value"
+        ),
+    });
+}
+
+fn unwind_in(frame: &Frame, error: TaskError) {
+    frame.unwinding.set(Some(frame.node.get()));
+    *frame.exit.borrow_mut() = Some(error);
+}
+
+/// A future with a node around it.
+struct Node<F> {
+    scope: Scope,
+    // Pinned whenever the Node is.
+    inner: Option<F>,
+}
+
+enum NodePoll<T> {
+    Pending,
+    Ready(T),
+    Requested(Cancelled),
+    Unwound(TaskError),
+}
+
+impl<F: Future> Node<F> {
+    const fn new(inner: F) -> Self {
+        Self { scope: Scope::new(), inner: Some(inner) }
+    }
+
+    fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        kind: impl FnOnce() -> Kind,
+    ) -> NodePoll<F::Output> {
+        // SAFETY: `inner` is never moved out; it is dropped in place by `clear`.
+        let this = unsafe { self.get_unchecked_mut() };
+        let Some(inner) = &mut this.inner else { return NodePoll::Pending };
+        // SAFETY: `self` is pinned, and with it `inner`.
+        let inner = unsafe { Pin::new_unchecked(inner) };
+        let polled = current::with_frame(|frame| {
+            let Some(frame) = frame else {
+                // Polled outside of every task: there is nobody to cancel.
+                return match inner.poll(cx) {
+                    Poll::Ready(value) => NodePoll::Ready(value),
+                    Poll::Pending => NodePoll::Pending,
+                };
+            };
+            let index = this.scope.enter(frame, cx, kind);
+            if let Some(cancelled) = this.scope.take_request(frame) {
+                return NodePoll::Requested(cancelled);
+            }
+            let polled = catch_unwind(AssertUnwindSafe(|| frame.within(index, || inner.poll(cx))));
+            let unwinding = frame.take_unwinding(index);
+            match (polled, unwinding) {
+                (Ok(Poll::Ready(value)), _) => NodePoll::Ready(value),
+                (Ok(Poll::Pending), Some(error)) => NodePoll::Unwound(error),
+                (Ok(Poll::Pending), None) => NodePoll::Pending,
+                (Err(payload), _) => match Unwinding::from_payload(payload) {
+                    Ok(error) => NodePoll::Unwound(error),
+                    Err(payload) => resume_unwind(payload),
+                },
+            }
+        });
+        if matches!(polled, NodePoll::Ready(_)) {
+            this.clear();
+        }
+        polled
+    }
+
+    /// Drops what is inside, as code of this node, and leaves the tree.
+    fn clear(&mut self) {
+        current::with_frame(|frame| match (frame, self.scope.index_in(frame)) {
+            (Some(frame), Some(index)) => frame.within(index, || self.inner = None),
+            _ => self.inner = None,
+        });
+        self.scope.leave();
+    }
+
+    fn clear_pinned(self: Pin<&mut Self>) {
+        // SAFETY: `clear` drops `inner` in place and moves nothing.
+        unsafe { self.get_unchecked_mut() }.clear();
+    }
+
+    /// Ends this node by unwinding the one around it.
+    fn pass_on<T>(self: Pin<&mut Self>, cx: &Context<'_>, error: TaskError) -> Poll<T> {
+        self.clear_pinned();
+        unwind(cx, error);
+        Poll::Pending
+    }
+}
+
+/// The future of [`catch_cancel`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct CatchCancel<F>(Node<F>);
+
+/// Runs `future`; a cancel interrupts it where it waits and comes out as `Err`, with `future` dropped.
+///
+/// This is the sharp tool: an `Err` that is not resumed is a cancel swallowed. After clean-up go on with
+/// [`Cancelled::resume`]; or use [`with_cleanup`], which does so by itself.
+/// asyncio: `try: … except CancelledError: …`.
+///
+/// # Errors
+///
+/// [`Cancelled`], if a cancel request reached this scope, or something awaited in it unwound.
+///
+/// # Cancel safety
+///
+/// Dropping it drops `future`.
+///
+/// # Examples
+///
+/// ```
+/// # async fn job() {} async fn say_goodbye() {}
+/// # async fn example() {
+/// if let Err(cancelled) = corrente_task::catch_cancel(job()).await {
+///     say_goodbye().await;
+///     cancelled.resume().await;
+/// }
+/// # }
+/// ```
+pub fn catch_cancel<F: Future>(future: F) -> CatchCancel<F> {
+    CatchCancel(Node::new(future))
+}
+
+impl<F: Future> CatchCancel<F> {
+    fn node(self: Pin<&mut Self>) -> Pin<&mut Node<F>> {
+        // SAFETY: the node is pinned with `self` and is its only field.
+        unsafe { self.map_unchecked_mut(|this| &mut this.0) }
+    }
+
+    /// Interrupts what runs inside, as a cancel request that goes no further out than this scope.
+    ///
+    /// For whoever polls it, from within the same poll (a deadline that has passed). The request is
+    /// counted: give it back with [`TaskRef::uncancel`]. False if it was never polled in a task; then
+    /// nothing happens.
+    pub fn interrupt(self: Pin<&mut Self>, reason: Option<&str>) -> bool {
+        self.0.scope.interrupt(Cancelled::new(reason))
+    }
+
+    /// A handle with which others can do the same. None before the first poll, and outside of tasks.
+    pub fn interrupter(&self) -> Option<Interrupter> {
+        self.0.scope.remote().map(|(task, key)| Interrupter { task, key })
+    }
+}
+
+impl<F: Future> Future for CatchCancel<F> {
+    type Output = Result<F::Output, Cancelled>;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut node = self.node();
+        match node.as_mut().poll(cx, || Kind::Take) {
+            NodePoll::Pending => Poll::Pending,
+            NodePoll::Ready(value) => Poll::Ready(Ok(value)),
+            NodePoll::Requested(cancelled) | NodePoll::Unwound(TaskError::Cancelled(cancelled)) => {
+                node.clear_pinned();
+                Poll::Ready(Err(cancelled))
+            }
+            NodePoll::Unwound(error) => node.pass_on(cx, error),
+        }
+    }
+}
+
+/// Interrupts the inside of one scope, from any thread.
+#[derive(Clone, Debug)]
+pub struct Interrupter {
+    task: TaskRef,
+    key: Key,
+}
+
+impl Interrupter {
+    /// Asks whatever runs inside the scope to stop. The request is counted in the scope's task. Void if the
+    /// scope has ended. False if its task has.
+    pub fn interrupt(&self, reason: Option<&str>) -> bool {
+        let cancelled = Cancelled::new(reason);
+        send(&self.task, Message::Request { top: self.key, cancelled, own: false }, true)
+    }
+    /// The task that the scope is in.
+    pub fn task(&self) -> &TaskRef {
+        &self.task
+    }
+}
+
+/// Runs `future`, then `cleanup`, also when a cancel interrupts `future`; then the cancel goes on.
+///
+/// asyncio: `try: … finally: …` with awaits in it. `cleanup` is not disturbed by the cancel that brought
+/// it about; a second cancel interrupts it. A panic skips it.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops both without running `cleanup`: only a cancel gives it the time to run.
+///
+/// # Examples
+///
+/// ```
+/// # async fn serve() -> u32 { 7 } async fn close() {}
+/// # async fn example() -> u32 {
+/// corrente_task::with_cleanup(serve(), async { close().await }).await
+/// # }
+/// ```
+pub async fn with_cleanup<F: Future>(future: F, cleanup: impl Future<Output = ()>) -> F::Output {
+    match catch_cancel(future).await {
+        Ok(value) => {
+            cleanup.await;
+            value
+        }
+        Err(cancelled) => {
+            cleanup.await;
+            match cancelled.resume().await {}
+        }
+    }
+}
+
+impl Cancelled {
+    /// Goes on being cancelled: unwinds to the next scope outwards, or ends the task. Never resolves.
+    ///
+    /// asyncio: a bare `raise` in `except CancelledError`.
+    ///
+    /// # Panics
+    ///
+    /// Awaited outside of every task, where there is nothing to unwind.
+    pub fn resume(self) -> Resume {
+        Resume(Some(TaskError::Cancelled(self)))
+    }
+}
+
+/// Ends the current task with `error` instead of an output. Never resolves.
+///
+/// For what is built on tasks (groups): it unwinds every scope, none of which may catch it.
+///
+/// # Panics
+///
+/// As [`Cancelled::resume`].
+pub fn exit_with(error: TaskError) -> Resume {
+    Resume(Some(error))
+}
+
+/// The future of [`Cancelled::resume`]; never resolves.
+#[must_use = "nothing unwinds unless this is awaited"]
+#[derive(Debug)]
+pub struct Resume(Option<TaskError>);
+
+impl Future for Resume {
+    type Output = Infallible;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Infallible> {
+        if let Some(error) = self.0.take() {
+            unwind(cx, error);
+        }
+        Poll::Pending
+    }
+}
+
+/// The future of [`uncancellable`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Uncancellable<F>(Node<F>);
+
+/// Runs `future` undisturbed by cancels. One that comes meanwhile strikes at the first wait after it.
+///
+/// A timeout or a group *inside* `future` works as ever. asyncio has no such thing; trio: a shielded
+/// cancel scope.
+///
+/// # Cancel safety
+///
+/// Dropping it drops `future`.
+pub fn uncancellable<F: Future>(future: F) -> Uncancellable<F> {
+    Uncancellable(Node::new(future))
+}
+
+impl<F: Future> Future for Uncancellable<F> {
+    type Output = F::Output;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: the node is pinned with `self` and is its only field.
+        let mut node = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
+        match node.as_mut().poll(cx, || Kind::Mask) {
+            NodePoll::Ready(value) => Poll::Ready(value),
+            NodePoll::Unwound(error) => node.pass_on(cx, error),
+            NodePoll::Pending | NodePoll::Requested(_) => Poll::Pending,
+        }
+    }
+}
+
+/// The future of [`on_cancel`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct OnCancel<F, H> {
+    node: Node<F>,
+    handler: H,
+}
+
+/// Runs `future` to its end; each cancel request that reaches it is given to `handler` instead.
+///
+/// What a group does while it waits for its children: the first request cancels them, later ones are only
+/// counted. The request counts as delivered: whoever wants to go on being cancelled afterwards must do so
+/// himself, by [`Cancelled::resume`].
+///
+/// # Cancel safety
+///
+/// Dropping it drops `future`.
+pub fn on_cancel<F: Future, H: FnMut(Cancelled)>(future: F, handler: H) -> OnCancel<F, H> {
+    OnCancel { node: Node::new(future), handler }
+}
+
+impl<F: Future, H: FnMut(Cancelled)> Future for OnCancel<F, H> {
+    type Output = F::Output;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: `node` is pinned with `self`; `handler` is never pinned, and nothing is moved out.
+        let (mut node, handler) = unsafe {
+            let this = self.get_unchecked_mut();
+            (Pin::new_unchecked(&mut this.node), &mut this.handler)
+        };
+        loop {
+            match node.as_mut().poll(cx, || Kind::Take) {
+                NodePoll::Pending => return Poll::Pending,
+                NodePoll::Ready(value) => return Poll::Ready(value),
+                NodePoll::Requested(cancelled) => handler(cancelled),
+                NodePoll::Unwound(error) => return node.pass_on(cx, error),
+            }
+        }
+    }
+}
+
+/// The future of [`forward_cancel`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct ForwardCancel<F> {
+    node: Node<F>,
+    targets: Arc<[TaskRef]>,
+}
+
+/// Runs `future`, which waits for `targets`; a cancel goes to those of them that are not done.
+///
+/// What `gather` does: the waiter itself is interrupted only if nothing is left to pass the request on to.
+///
+/// # Cancel safety
+///
+/// Dropping it drops `future`; the targets go on.
+pub fn forward_cancel<F: Future>(targets: Arc<[TaskRef]>, future: F) -> ForwardCancel<F> {
+    ForwardCancel { node: Node::new(future), targets }
+}
+
+impl<F: Future> Future for ForwardCancel<F> {
+    type Output = F::Output;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: `node` is pinned with `self`; `targets` is never pinned, and nothing is moved out.
+        let (mut node, targets) = unsafe {
+            let this = self.get_unchecked_mut();
+            (Pin::new_unchecked(&mut this.node), &this.targets)
+        };
+        match node.as_mut().poll(cx, || Kind::Forward(targets.clone())) {
+            NodePoll::Pending => Poll::Pending,
+            NodePoll::Ready(value) => Poll::Ready(value),
+            NodePoll::Requested(cancelled) => node.pass_on(cx, TaskError::Cancelled(cancelled)),
+            NodePoll::Unwound(error) => node.pass_on(cx, error),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The handle of a task: its owner, who may await it, look at it, cancel it, or let it go.
+
+use crate::budget;
+use crate::current;
+use crate::error::{Cancelled, TaskError};
+use crate::node;
+use crate::runnable;
+use crate::scope::{Kind, Scope};
+use crate::task_ref::TaskRef;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// A task that was spawned. Awaiting it gives its own output.
+///
+/// * Dropping it detaches: the task runs on. (asyncio's weakly held tasks may vanish; these do not.)
+/// * A panic of the task is resumed in whoever awaits it. One that nobody reads is reported.
+/// * Awaiting a cancelled task unwinds the awaiter, whoever cancelled it, as if by
+///   [`Cancelled::resume`]; [`outcome`](Self::outcome) gives it as a value instead.
+/// * A cancel of the awaiter goes into the awaited task. The awaiter is interrupted only if that one ends
+///   cancelled.
+///
+/// asyncio: `Task`. Unlike there it is safe to use from any thread, and has one owner.
+pub struct Task<T> {
+    task: TaskRef,
+    scope: Scope,
+    taken: bool,
+    _output: PhantomData<T>,
+}
+
+// SAFETY: the outcome is reached through `&mut Task` or by value, so it moves between threads (T: Send).
+// Through `&Task` it is only looked at where T: Sync (`result`).
+unsafe impl<T: Send> Sync for Task<T> {}
+
+impl<T> Unpin for Task<T> {}
+
+impl<T> Task<T> {
+    /// # Safety
+    ///
+    /// `task` has just been spawned, its output is `T`, and no other handle exists.
+    pub(crate) unsafe fn new(task: TaskRef) -> Self {
+        Self { task, scope: Scope::new(), taken: false, _output: PhantomData }
+    }
+
+    /// The task without its type. Also by deref: `task.cancel()`, `task.name()`, `task.is_done()`.
+    pub fn as_ref(&self) -> &TaskRef {
+        &self.task
+    }
+
+    /// Waits for the task's end, whatever it is: output, cancel or panic, as a value.
+    ///
+    /// # Errors
+    ///
+    /// The future's `Err` says why there is no output. Use `(&mut task).outcome()`-like access through
+    /// [`poll_outcome`](Self::poll_outcome) to keep the handle.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it detaches the task.
+    pub fn outcome(self) -> Outcome<T> {
+        Outcome(self)
+    }
+
+    /// The poll of [`outcome`](Self::outcome), for those who keep the handle.
+    ///
+    /// # Panics
+    ///
+    /// After it was ready once, and if the task is polled by itself.
+    pub fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
+        match self.poll_end(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(self.take()),
+            Poll::Ready(Err(cancelled)) => {
+                node::unwind(cx, TaskError::Cancelled(cancelled));
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Ready when the task has ended; `Err` if the one who waits is to be interrupted first.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cancelled>> {
+        assert!(
+            !self.taken,
+            "task {} was awaited again after it had given its output",
+            self.name()
+        );
+        let requested = current::with_frame(|frame| {
+            let frame = frame?;
+            assert!(
+                !self.task.is_at(frame.header()),
+                "task {} awaits itself and would never end: await another task",
+                self.name()
+            );
+            self.scope.take_request(frame)
+        });
+        if let Some(cancelled) = requested {
+            self.scope.leave();
+            return Poll::Ready(Err(cancelled));
+        }
+        if self.task.is_done() {
+            ready!(budget::poll_proceed(cx));
+            self.scope.leave();
+            return Poll::Ready(Ok(()));
+        }
+        current::with_frame(|frame| {
+            if let Some(frame) = frame {
+                let target = &self.task;
+                self.scope.enter(frame, cx, || Kind::ForwardOne(target.clone()));
+            }
+        });
+        if self.register(cx) {
+            return Poll::Pending;
+        }
+        self.scope.leave();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Puts the waker into the join slot. False if the task has ended meanwhile.
+    fn register(&mut self, cx: &Context<'_>) -> bool {
+        let header = self.task.header();
+        let snapshot = header.state.load();
+        if snapshot.is_complete() || (snapshot.has_join_waker() && !header.state.unset_join_waker())
+        {
+            return false;
+        }
+        // SAFETY: JOIN_WAKER is not set and we are the handle: the slot is ours.
+        let same = header
+            .join
+            .with(|slot| unsafe { &*slot }.as_ref().is_some_and(|w| w.will_wake(cx.waker())));
+        if !same {
+            let waker = cx.waker().clone();
+            // SAFETY: as above; the old waker is dropped outside of the access.
+            let old = header.join.with_mut(|slot| unsafe { (*slot).replace(waker) });
+            drop(old);
+        }
+        header.state.set_join_waker()
+    }
+
+    fn take(&mut self) -> Result<T, TaskError> {
+        self.taken = true;
+        let mut outcome = None::<Result<T, TaskError>>;
+        let header = self.task.header();
+        // SAFETY: the task is complete and we are the handle, so the outcome is ours, and its type is T.
+        unsafe {
+            (header.vtable.take_outcome)(self.task.pointer(), (&raw mut outcome).cast());
+        }
+        match outcome {
+            Some(outcome) => outcome,
+            None => unreachable!("a complete task with a handle has an outcome"),
+        }
+    }
+
+    /// Waits until the task has ended, and leaves the outcome where it is. A cancel of the one who waits
+    /// is not passed on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing.
+    pub fn finished(&self) -> crate::Finished {
+        self.task.finished()
+    }
+
+    /// Takes the outcome, if the task has ended and it was not taken yet.
+    pub fn try_outcome(&mut self) -> Option<Result<T, TaskError>> {
+        (!self.taken && self.is_done()).then(|| self.take())
+    }
+
+    /// Looks at the outcome without taking it.
+    ///
+    /// asyncio: `result()` and `exception()` in one.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDone`] before the task has ended, and after its outcome was taken.
+    pub fn result(&self) -> Result<Result<&T, &TaskError>, NotDone>
+    where
+        T: Sync,
+    {
+        if self.taken || !self.is_done() {
+            return Err(NotDone(()));
+        }
+        // SAFETY: the task is complete and we are the handle: the outcome is ours, its type is T, and it
+        // stays where it is while we are borrowed. T: Sync, so it may be seen from several threads.
+        let outcome = unsafe {
+            (self.task.header().vtable.peek_outcome)(self.task.pointer())
+                .cast::<Result<T, TaskError>>()
+                .as_ref()
+        };
+        outcome.map(Result::as_ref).ok_or(NotDone(()))
+    }
+
+    /// True if the task has ended by being cancelled. asyncio: `cancelled`.
+    pub fn is_cancelled(&self) -> bool {
+        if self.taken || !self.is_done() {
+            return false;
+        }
+        // SAFETY: as in `result`; only the error is looked at, which is Sync, and never the output.
+        let outcome = unsafe {
+            (self.task.header().vtable.peek_outcome)(self.task.pointer())
+                .cast::<Result<T, TaskError>>()
+                .as_ref()
+        };
+        matches!(outcome, Some(Err(TaskError::Cancelled(_))))
+    }
+}
+
+impl Task<()> {
+    /// Lets the task run on its own. A panic is reported. Dropping the handle does the same; this says it.
+    pub fn detach(self) {}
+}
+
+impl<T, E: fmt::Display> Task<Result<T, E>> {
+    /// Lets the task run on its own. If it ends with an `Err`, that is reported, with the task's name and
+    /// the place where it was spawned.
+    pub fn detach(self) {
+        unsafe fn read<T, E: fmt::Display>(outcome: *const ()) -> Option<String> {
+            // SAFETY: the caller (`runnable::discard_outcome`) owns an outcome of the type that the handle
+            // had when it set this function.
+            match unsafe { &*outcome.cast::<Result<Result<T, E>, TaskError>>() } {
+                Ok(Err(error)) => Some(error.to_string()),
+                _ => None,
+            }
+        }
+        self.task.header().notes().shared.lock().read_error = Some(read::<T, E>);
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = T;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        match ready!(self.poll_outcome(cx)) {
+            Ok(output) => Poll::Ready(output),
+            Err(TaskError::Panicked(panic)) => panic.resume(),
+            Err(TaskError::Failed(failed)) => {
+                panic!("task {}, whose output is awaited here, {failed}", self.name())
+            }
+            Err(cancelled) => {
+                node::unwind(cx, cancelled);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T> Deref for Task<T> {
+    type Target = TaskRef;
+    fn deref(&self) -> &TaskRef {
+        &self.task
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.scope.leave();
+        let header = self.task.header();
+        let before = header.state.drop_handle();
+        if before.is_complete() {
+            if !self.taken {
+                // SAFETY: complete, and we were the handle: the outcome is ours.
+                unsafe { runnable::discard_outcome(self.task.pointer()) };
+            }
+            if before.has_join_waker() {
+                // The slot belongs to whoever completed the task.
+                return;
+            }
+        }
+        // SAFETY: JOIN_WAKER is not set (any more), so the slot is ours until our reference goes.
+        let waker = header.join.with_mut(|slot| unsafe { (*slot).take() });
+        drop(waker);
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Task({}, {})", self.name(), if self.is_done() { "done" } else { "pending" })
+    }
+}
+
+/// The future of [`Task::outcome`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+#[derive(Debug)]
+pub struct Outcome<T>(Task<T>);
+
+impl<T> Outcome<T> {
+    /// The task.
+    pub fn task(&self) -> &Task<T> {
+        &self.0
+    }
+}
+
+impl<T> Future for Outcome<T> {
+    type Output = Result<T, TaskError>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_outcome(cx)
+    }
+}
+
+/// The task has not ended yet, or its outcome was taken. asyncio: `InvalidStateError`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotDone(());
+
+impl fmt::Display for NotDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the task has no result to look at: it has not ended, or its output was taken")
+    }
+}
+
+impl Error for NotDone {}
