@@ -1,0 +1,184 @@
+//! tokio, with its multi-threaded scheduler; the operations are the same for both schedulers.
+
+use crate::Contender;
+use std::future::Future;
+use std::io;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// tokio, with the scheduler that `F` builds.
+pub struct Tokio<F>(PhantomData<F>);
+
+/// One of tokio's schedulers.
+pub trait Flavour: Send + Sync + 'static {
+    /// A runtime with all drivers on. `workers` counts where the scheduler has several.
+    fn build(workers: usize) -> Runtime;
+}
+
+/// tokio's work-stealing scheduler.
+pub struct MultiThread;
+
+impl Flavour for MultiThread {
+    fn build(workers: usize) -> Runtime {
+        Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()
+            .expect("tokio starts")
+    }
+}
+
+/// A `JoinHandle` whose task is known not to panic.
+pub struct Joined<T>(JoinHandle<T>);
+
+impl<T> Future for Joined<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0).poll(cx).map(|outcome| outcome.expect("the task ends well"))
+    }
+}
+
+impl<F: Flavour> Contender for Tokio<F> {
+    type Task<T: Send + 'static> = Joined<T>;
+    type Outside = Handle;
+    type Sender<T: Send + 'static> = mpsc::Sender<T>;
+    type Receiver<T: Send + 'static> = mpsc::Receiver<T>;
+    type OneSender<T: Send + 'static> = oneshot::Sender<T>;
+    type OneReceiver<T: Send + 'static> = oneshot::Receiver<T>;
+    type Mutex<T: Send + 'static> = Mutex<T>;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn run<B>(workers: usize, body: B) -> B::Output
+    where
+        B: Future + Send + 'static,
+        B::Output: Send + 'static,
+    {
+        F::build(workers)
+            .block_on(async { tokio::spawn(body).await.expect("the workload ends well") })
+    }
+
+    fn spawn<G>(future: G) -> Joined<G::Output>
+    where
+        G: Future + Send + 'static,
+        G::Output: Send + 'static,
+    {
+        Joined(tokio::spawn(future))
+    }
+
+    fn spawn_detached<G>(future: G)
+    where
+        G: Future<Output = ()> + Send + 'static,
+    {
+        drop(tokio::spawn(future));
+    }
+
+    fn outside() -> Handle {
+        Handle::current()
+    }
+
+    fn spawn_outside<G>(outside: &Handle, future: G)
+    where
+        G: Future<Output = ()> + Send + 'static,
+    {
+        drop(outside.spawn(future));
+    }
+
+    fn spawn_blocking<R, G>(work: G) -> impl Future<Output = R> + Send + 'static
+    where
+        R: Send + 'static,
+        G: FnOnce() -> R + Send + 'static,
+    {
+        Joined(tokio::task::spawn_blocking(work))
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        tokio::task::yield_now()
+    }
+
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(duration)
+    }
+
+    async fn timeout<G>(limit: Duration, future: G) -> Option<G::Output>
+    where
+        G: Future + Send,
+        G::Output: Send,
+    {
+        tokio::time::timeout(limit, future).await.ok()
+    }
+
+    fn channel<T: Send + 'static>(capacity: usize) -> (mpsc::Sender<T>, mpsc::Receiver<T>) {
+        mpsc::channel(capacity)
+    }
+
+    async fn send<T: Send + 'static>(sender: &mpsc::Sender<T>, value: T) {
+        assert!(sender.send(value).await.is_ok(), "the receiver is there");
+    }
+
+    async fn receive<T: Send + 'static>(receiver: &mut mpsc::Receiver<T>) -> Option<T> {
+        receiver.recv().await
+    }
+
+    fn oneshot<T: Send + 'static>() -> (oneshot::Sender<T>, oneshot::Receiver<T>) {
+        oneshot::channel()
+    }
+
+    fn complete<T: Send + 'static>(sender: oneshot::Sender<T>, value: T) {
+        assert!(sender.send(value).is_ok(), "the receiver is there");
+    }
+
+    async fn completed<T: Send + 'static>(receiver: oneshot::Receiver<T>) -> T {
+        receiver.await.expect("the sender sends")
+    }
+
+    fn mutex<T: Send + 'static>(value: T) -> Mutex<T> {
+        Mutex::new(value)
+    }
+
+    async fn with_lock<T, R, G>(mutex: &Mutex<T>, act: G) -> R
+    where
+        T: Send + 'static,
+        R: Send,
+        G: FnOnce(&mut T) -> R + Send,
+    {
+        act(&mut *mutex.lock().await)
+    }
+
+    async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+        TcpListener::bind(address).await
+    }
+
+    fn local_addr(listener: &TcpListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+        stream.read(buffer).await
+    }
+
+    async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+        stream.write_all(bytes).await
+    }
+}

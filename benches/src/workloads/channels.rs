@@ -1,0 +1,132 @@
+//! Values handed from task to task: round trips, oneshots, many producers.
+
+use super::countdown::Countdown;
+use crate::measure::{Passes, scaled};
+use crate::{Contender, Figures};
+
+/// How often each of `pairs` exchanges a value in a pass, so that every pass has about as many round trips.
+fn round_trips(pairs: usize, scale: f64) -> usize {
+    scaled(if pairs == 1 { 100_000 } else { 200_000 / pairs }, scale)
+}
+
+/// Pairs of tasks over async-channel, the same for everybody.
+pub async fn ping_pong<C: Contender>(pairs: usize, scale: f64) -> Figures {
+    let rounds = round_trips(pairs, scale);
+    let mut passes = Passes::new(4, pairs * rounds);
+    while passes.start() {
+        let mut handles = Vec::with_capacity(pairs);
+        for _ in 0..pairs {
+            let (ping, pinged) = async_channel::bounded::<usize>(1);
+            let (pong, ponged) = async_channel::bounded::<usize>(1);
+            C::spawn_detached(async move {
+                while let Ok(value) = pinged.recv().await {
+                    pong.send(value + 1).await.expect("the other end is there");
+                }
+            });
+            handles.push(C::spawn(async move {
+                for round in 0..rounds {
+                    ping.send(round).await.expect("the other end is there");
+                    assert_eq!(ponged.recv().await, Ok(round + 1));
+                }
+            }));
+        }
+        for handle in handles {
+            handle.await;
+        }
+        passes.stop();
+    }
+    passes.figures()
+}
+
+/// Pairs of tasks over the runtime's own channel.
+pub async fn ping_pong_own<C: Contender>(pairs: usize, scale: f64) -> Figures {
+    let rounds = round_trips(pairs, scale);
+    let mut passes = Passes::new(4, pairs * rounds);
+    while passes.start() {
+        let mut handles = Vec::with_capacity(pairs);
+        for _ in 0..pairs {
+            let (ping, mut pinged) = C::channel::<usize>(1);
+            let (pong, mut ponged) = C::channel::<usize>(1);
+            C::spawn_detached(async move {
+                while let Some(value) = C::receive(&mut pinged).await {
+                    C::send(&pong, value + 1).await;
+                }
+            });
+            handles.push(C::spawn(async move {
+                for round in 0..rounds {
+                    C::send(&ping, round).await;
+                    assert_eq!(C::receive(&mut ponged).await, Some(round + 1));
+                }
+            }));
+        }
+        for handle in handles {
+            handle.await;
+        }
+        passes.stop();
+    }
+    passes.figures()
+}
+
+/// A task spawns a second one, sends it a oneshot and waits for the one that comes back; 1,000 such at a time.
+pub async fn oneshot<C: Contender>(scale: f64) -> Figures {
+    const AT_ONCE: usize = 1000;
+    let batches = scaled(60, scale);
+    let mut passes = Passes::new(3, AT_ONCE * batches);
+    while passes.start() {
+        for _ in 0..batches {
+            let (countdown, all_done) = Countdown::new(AT_ONCE);
+            for number in 0..AT_ONCE {
+                C::spawn_detached(async move {
+                    exchange::<C>(number).await;
+                    countdown.finish_one();
+                });
+            }
+            all_done.recv().await.expect("the last exchange reports");
+        }
+        passes.stop();
+    }
+    passes.figures()
+}
+
+async fn exchange<C: Contender>(number: usize) {
+    let (ask, asked) = C::oneshot::<usize>();
+    let (answer, answered) = C::oneshot::<usize>();
+    C::spawn_detached(async move {
+        let value = C::completed(asked).await;
+        C::complete(answer, value + 1);
+    });
+    C::complete(ask, number);
+    assert_eq!(C::completed(answered).await, number + 1);
+}
+
+/// Four producers fill one channel of 1,024 places, one task empties it.
+pub async fn mpsc<C: Contender>(scale: f64) -> Figures {
+    const PRODUCERS: u64 = 4;
+    let each = scaled(100_000, scale);
+    let mut passes = Passes::new(4, PRODUCERS as usize * each);
+    while passes.start() {
+        let (sender, mut receiver) = C::channel::<u64>(1024);
+        for producer in 0..PRODUCERS {
+            let sender = sender.clone();
+            C::spawn_detached(async move {
+                for number in 0..each as u64 {
+                    C::send(&sender, number * PRODUCERS + producer).await;
+                }
+            });
+        }
+        drop(sender);
+        let consumer = C::spawn(async move {
+            let (mut count, mut sum) = (0, 0);
+            while let Some(value) = C::receive(&mut receiver).await {
+                count += 1;
+                sum += value;
+            }
+            (count, sum)
+        });
+        let (count, sum) = consumer.await;
+        passes.stop();
+        let all = PRODUCERS * each as u64;
+        assert_eq!((count, sum), (all, all * (all - 1) / 2));
+    }
+    passes.figures()
+}

@@ -1,0 +1,115 @@
+//! What a task costs from its birth to its end: awaited, detached, from outside, in chains, in trees.
+
+use super::countdown::Countdown;
+use crate::measure::{Passes, scaled};
+use crate::{Contender, Figures};
+use std::future::Future;
+use std::pin::Pin;
+use std::thread;
+
+/// Spawns them all, then awaits them in order.
+pub async fn join<C: Contender>(scale: f64) -> Figures {
+    let tasks = scaled(100_000, scale);
+    let expected: usize = (0..tasks).sum();
+    let mut passes = Passes::new(5, tasks);
+    while passes.start() {
+        let mut handles = Vec::with_capacity(tasks);
+        for number in 0..tasks {
+            handles.push(C::spawn(async move { number }));
+        }
+        let mut sum = 0;
+        for handle in handles {
+            sum += handle.await;
+        }
+        passes.stop();
+        assert_eq!(sum, expected);
+    }
+    passes.figures()
+}
+
+/// Spawns them all and waits for the last.
+pub async fn burst<C: Contender>(scale: f64) -> Figures {
+    let tasks = scaled(1_000_000, scale);
+    let mut passes = Passes::new(2, tasks);
+    while passes.start() {
+        let (countdown, all_done) = Countdown::new(tasks);
+        for _ in 0..tasks {
+            C::spawn_detached(async { countdown.finish_one() });
+        }
+        all_done.recv().await.expect("the last task reports");
+        passes.stop();
+    }
+    passes.figures()
+}
+
+/// As [`burst`], but a plain thread spawns, and waits.
+pub async fn outside<C: Contender>(scale: f64) -> Figures {
+    let tasks = scaled(200_000, scale);
+    let (report, reported) = async_channel::bounded(1);
+    let outside = C::outside();
+    let thread = thread::spawn(move || {
+        let mut passes = Passes::new(3, tasks);
+        while passes.start() {
+            let (countdown, all_done) = Countdown::new(tasks);
+            for _ in 0..tasks {
+                C::spawn_outside(&outside, async { countdown.finish_one() });
+            }
+            all_done.recv_blocking().expect("the last task reports");
+            passes.stop();
+        }
+        report.try_send(passes.figures()).expect("there is room for the figures");
+    });
+    let figures = reported.recv().await.expect("the thread reports");
+    thread.join().expect("the thread ends well");
+    figures
+}
+
+/// Each task spawns the next; chains of 1,000, one after the other.
+pub async fn chained<C: Contender>(scale: f64) -> Figures {
+    const LENGTH: usize = 1000;
+    let chains = scaled(200, scale);
+    let mut passes = Passes::new(4, chains * LENGTH);
+    while passes.start() {
+        for _ in 0..chains {
+            let (countdown, all_done) = Countdown::new(LENGTH);
+            link::<C>(LENGTH - 1, countdown);
+            all_done.recv().await.expect("the last link reports");
+        }
+        passes.stop();
+    }
+    passes.figures()
+}
+
+fn link<C: Contender>(left: usize, countdown: &'static Countdown) {
+    C::spawn_detached(async move {
+        if left > 0 {
+            link::<C>(left - 1, countdown);
+        }
+        countdown.finish_one();
+    });
+}
+
+/// Every node spawns its two children and awaits them.
+pub async fn tree<C: Contender>(scale: f64) -> Figures {
+    const DEPTH: u32 = 16;
+    let nodes = (1 << (DEPTH + 1)) - 1;
+    let mut passes = Passes::new(scaled(4, scale), nodes);
+    while passes.start() {
+        let counted = node::<C>(DEPTH).await;
+        passes.stop();
+        assert_eq!(counted, nodes);
+    }
+    passes.figures()
+}
+
+/// How many nodes the subtree has. Boxed, because the type would contain itself.
+fn node<C: Contender>(depth: u32) -> Pin<Box<dyn Future<Output = usize> + Send>> {
+    Box::pin(async move {
+        if depth == 0 {
+            return 1;
+        }
+        let left = C::spawn(node::<C>(depth - 1));
+        let right = C::spawn(node::<C>(depth - 1));
+        1 + left.await + right.await
+    })
+}
