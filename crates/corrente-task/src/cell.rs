@@ -44,6 +44,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         take_outcome: take_outcome::<F, S>,
         discard_outcome: discard_outcome::<F, S>,
         peek_outcome: peek_outcome::<F, S>,
+        peek_outcome_mut: peek_outcome_mut::<F, S>,
         schedule: schedule::<F, S>,
         completed: completed::<F, S>,
         unobserved: unobserved::<F, S>,
@@ -186,6 +187,16 @@ unsafe fn peek_outcome<F: Future, S: Schedule>(header: NonNull<Header>) -> *cons
         cell::<F, S>(header).stage.with(|stage| match &*stage {
             Stage::Outcome(outcome) => ptr::from_ref(outcome).cast(),
             _ => ptr::null(),
+        })
+    }
+}
+
+unsafe fn peek_outcome_mut<F: Future, S: Schedule>(header: NonNull<Header>) -> *mut () {
+    // SAFETY: see `VTable`; the caller owns the outcome, and borrows it alone.
+    unsafe {
+        cell::<F, S>(header).stage.with_mut(|stage| match &mut *stage {
+            Stage::Outcome(outcome) => ptr::from_mut(outcome).cast(),
+            _ => ptr::null_mut(),
         })
     }
 }

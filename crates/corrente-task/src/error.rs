@@ -65,6 +65,20 @@ impl Panicked {
         let message = message_of(&*payload);
         Self(Box::new(PanicInner { payload: Mutex::new(payload), message, task, name }))
     }
+    /// The panic caught in the current task, or the payload back if it is no panic but an unwinding of
+    /// this crate on its way through foreign code.
+    ///
+    /// # Errors
+    ///
+    /// The payload, which is to be resumed.
+    pub fn caught(payload: Box<dyn Any + Send>) -> Result<Self, Box<dyn Any + Send>> {
+        if crate::node::Unwinding::is(&*payload) {
+            return Err(payload);
+        }
+        let task = crate::current().map(|task| (task.id(), task.name()));
+        let (task, name) = task.unwrap_or_else(|| (TaskId::next(), "(no task)".to_owned()));
+        Ok(Self::new(payload, task, name))
+    }
     /// The panic's text, if it had one.
     pub fn message(&self) -> &str {
         &self.0.message

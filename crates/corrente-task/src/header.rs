@@ -68,6 +68,8 @@ pub(crate) struct VTable {
     pub discard_outcome: unsafe fn(NonNull<Header>) -> Result<Option<TaskError>, Payload>,
     /// `*const Result<T, TaskError>`, or null if it is not there. The caller owns the outcome.
     pub peek_outcome: unsafe fn(NonNull<Header>) -> *const (),
+    /// The same, for an owner that borrows it alone.
+    pub peek_outcome_mut: unsafe fn(NonNull<Header>) -> *mut (),
     /// The Schedule's three functions.
     pub schedule: unsafe fn(NonNull<Header>, Runnable, Cause),
     pub completed: unsafe fn(NonNull<Header>),

@@ -24,6 +24,10 @@ use std::task::{Context, Poll};
 pub(crate) struct Unwinding(TaskError);
 
 impl Unwinding {
+    pub fn is(payload: &(dyn std::any::Any + Send)) -> bool {
+        payload.is::<Self>()
+    }
+
     pub fn from_payload(payload: Payload) -> Result<TaskError, Payload> {
         payload.downcast::<Self>().map(|this| this.0)
     }
@@ -112,6 +116,11 @@ impl<F: Future> Node<F> {
             _ => self.inner = None,
         });
         self.scope.leave();
+    }
+
+    fn inner(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
+        // SAFETY: `inner` is pinned with `self`.
+        unsafe { self.map_unchecked_mut(|this| &mut this.inner) }.as_pin_mut()
     }
 
     fn clear_pinned(self: Pin<&mut Self>) {
@@ -322,7 +331,8 @@ pub struct OnCancel<F, H> {
     handler: H,
 }
 
-/// Runs `future` to its end; each cancel request that reaches it is given to `handler` instead.
+/// Runs `future` to its end; each cancel request that reaches it is given to `handler` instead, together
+/// with `future`.
 ///
 /// What a group does while it waits for its children: the first request cancels them, later ones are only
 /// counted. The request counts as delivered: whoever wants to go on being cancelled afterwards must do so
@@ -331,11 +341,11 @@ pub struct OnCancel<F, H> {
 /// # Cancel safety
 ///
 /// Dropping it drops `future`.
-pub fn on_cancel<F: Future, H: FnMut(Cancelled)>(future: F, handler: H) -> OnCancel<F, H> {
+pub fn on_cancel<F: Future, H: FnMut(Pin<&mut F>, Cancelled)>(future: F, handler: H) -> OnCancel<F, H> {
     OnCancel { node: Node::new(future), handler }
 }
 
-impl<F: Future, H: FnMut(Cancelled)> Future for OnCancel<F, H> {
+impl<F: Future, H: FnMut(Pin<&mut F>, Cancelled)> Future for OnCancel<F, H> {
     type Output = F::Output;
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: `node` is pinned with `self`; `handler` is never pinned, and nothing is moved out.
@@ -347,7 +357,11 @@ impl<F: Future, H: FnMut(Cancelled)> Future for OnCancel<F, H> {
             match node.as_mut().poll(cx, || Kind::Take) {
                 NodePoll::Pending => return Poll::Pending,
                 NodePoll::Ready(value) => return Poll::Ready(value),
-                NodePoll::Requested(cancelled) => handler(cancelled),
+                NodePoll::Requested(cancelled) => {
+                    if let Some(inner) = node.as_mut().inner() {
+                        handler(inner, cancelled);
+                    }
+                }
                 NodePoll::Unwound(error) => return node.pass_on(cx, error),
             }
         }

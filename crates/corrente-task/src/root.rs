@@ -16,8 +16,8 @@ pub struct Root<'a> {
 
 impl Root<'_> {
     /// True if the root's future is done.
-    pub fn is_done(&self) -> bool {
-        self.task.is_done()
+    pub fn done(&self) -> bool {
+        self.task.done()
     }
     /// The task.
     pub fn task(&self) -> &TaskRef {
@@ -28,7 +28,7 @@ impl Root<'_> {
 /// Runs `future`, which may borrow and need not be Send, as a task of this thread.
 ///
 /// `drive` is given the first Runnable and has to bring it, and those that wakes make, to this thread and
-/// run them until the root [is done](Root::is_done). Should it return or unwind earlier, the task is ended.
+/// run them until the root [is done](Root::done). Should it return or unwind earlier, the task is ended.
 /// When this function returns the future is gone, and with it every borrow; wakers may live on.
 ///
 /// # Errors

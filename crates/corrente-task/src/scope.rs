@@ -224,7 +224,7 @@ impl Tree {
             Kind::ForwardOne(target) => std::slice::from_ref(target),
         };
         let mut passed_on = false;
-        for target in targets.iter().filter(|target| !target.is_done()) {
+        for target in targets.iter().filter(|target| !target.done()) {
             passed_on = true;
             work.forwards.push((target.clone(), request.cancelled.clone()));
         }
@@ -490,7 +490,7 @@ impl Scope {
             }
             Some((kind, waker))
         });
-        if own.is_none() && !place.task.is_done() && !is_current(&place.task) {
+        if own.is_none() && !place.task.done() && !is_current(&place.task) {
             send(&place.task, Message::Gone(place.key), false);
         }
         drop(own);

@@ -46,7 +46,7 @@ impl<T> Task<T> {
         Self { task, scope: Scope::new(), taken: false, _output: PhantomData }
     }
 
-    /// The task without its type. Also by deref: `task.cancel()`, `task.name()`, `task.is_done()`.
+    /// The task without its type. Also by deref: `task.cancel()`, `task.name()`, `task.done()`.
     pub fn as_ref(&self) -> &TaskRef {
         &self.task
     }
@@ -81,6 +81,32 @@ impl<T> Task<T> {
         }
     }
 
+    /// Ready when the task has ended; its outcome stays in it. What [`shield`] and the gatherings are made
+    /// of: this wait is no scope of its own, so a cancel of the one who waits does not go into the task.
+    ///
+    /// [`shield`]: https://docs.rs/corrente/latest/corrente/fn.shield.html
+    ///
+    /// # Panics
+    ///
+    /// If the task is polled by itself.
+    pub fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.check_not_self();
+        if !self.done() && self.register(cx) {
+            return Poll::Pending;
+        }
+        ready!(budget::poll_proceed(cx));
+        Poll::Ready(())
+    }
+
+    fn check_not_self(&self) {
+        let own = current::with_frame(|frame| frame.is_some_and(|f| self.task.is_at(f.header())));
+        assert!(
+            !own,
+            "task {} awaits itself and would never end: await another task",
+            self.name()
+        );
+    }
+
     /// Ready when the task has ended; `Err` if the one who waits is to be interrupted first.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cancelled>> {
         assert!(
@@ -88,20 +114,13 @@ impl<T> Task<T> {
             "task {} was awaited again after it had given its output",
             self.name()
         );
-        let requested = current::with_frame(|frame| {
-            let frame = frame?;
-            assert!(
-                !self.task.is_at(frame.header()),
-                "task {} awaits itself and would never end: await another task",
-                self.name()
-            );
-            self.scope.take_request(frame)
-        });
+        self.check_not_self();
+        let requested = current::with_frame(|frame| self.scope.take_request(frame?));
         if let Some(cancelled) = requested {
             self.scope.leave();
             return Poll::Ready(Err(cancelled));
         }
-        if self.task.is_done() {
+        if self.task.done() {
             ready!(budget::poll_proceed(cx));
             self.scope.leave();
             return Poll::Ready(Ok(()));
@@ -166,7 +185,21 @@ impl<T> Task<T> {
 
     /// Takes the outcome, if the task has ended and it was not taken yet.
     pub fn try_outcome(&mut self) -> Option<Result<T, TaskError>> {
-        (!self.taken && self.is_done()).then(|| self.take())
+        (!self.taken && self.done()).then(|| self.take())
+    }
+
+    /// The outcome, if the task has ended and it was not taken yet; it stays where it is.
+    pub fn outcome_mut(&mut self) -> Option<&mut Result<T, TaskError>> {
+        if self.taken || !self.done() {
+            return None;
+        }
+        // SAFETY: the task is complete and we are the handle: the outcome is ours alone while we are
+        // borrowed mutably, its type is T, and it stays where it is.
+        unsafe {
+            (self.task.header().vtable.peek_outcome_mut)(self.task.pointer())
+                .cast::<Result<T, TaskError>>()
+                .as_mut()
+        }
     }
 
     /// Looks at the outcome without taking it.
@@ -180,7 +213,7 @@ impl<T> Task<T> {
     where
         T: Sync,
     {
-        if self.taken || !self.is_done() {
+        if self.taken || !self.done() {
             return Err(NotDone(()));
         }
         // SAFETY: the task is complete and we are the handle: the outcome is ours, its type is T, and it
@@ -194,8 +227,8 @@ impl<T> Task<T> {
     }
 
     /// True if the task has ended by being cancelled. asyncio: `cancelled`.
-    pub fn is_cancelled(&self) -> bool {
-        if self.taken || !self.is_done() {
+    pub fn cancelled(&self) -> bool {
+        if self.taken || !self.done() {
             return false;
         }
         // SAFETY: as in `result`; only the error is looked at, which is Sync, and never the output.
@@ -276,7 +309,7 @@ impl<T> Drop for Task<T> {
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Task({}, {})", self.name(), if self.is_done() { "done" } else { "pending" })
+        write!(f, "Task({}, {})", self.name(), if self.done() { "done" } else { "pending" })
     }
 }
 

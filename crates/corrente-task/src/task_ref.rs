@@ -81,7 +81,7 @@ impl TaskRef {
         self.header().location
     }
     /// True if it has ended, in whatever way. asyncio: `done`.
-    pub fn is_done(&self) -> bool {
+    pub fn done(&self) -> bool {
         self.header().state.load().is_complete()
     }
     /// True while some thread is polling it.
@@ -239,7 +239,7 @@ impl std::hash::Hash for TaskRef {
 
 impl fmt::Debug for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.is_done() { "done" } else { "pending" };
+        let state = if self.done() { "done" } else { "pending" };
         write!(f, "TaskRef({}, {state})", self.name())
     }
 }
@@ -264,7 +264,7 @@ impl Finished {
 impl Future for Finished {
     type Output = ();
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.task.is_done() {
+        if self.task.done() {
             self.forget();
             return Poll::Ready(());
         }
