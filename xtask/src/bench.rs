@@ -1,9 +1,200 @@
 //! `cargo xtask bench`: corrente beside tokio and smol, the same work for each.
+//!
+//! Every sample is one workload, run once on one runtime in a fresh process of the `sample` program (package
+//! corrente-benches). In each round the runtimes take turns at each workload, in an order that rotates from round to
+//! round. A ratio is taken within a round, so that whatever the machine does for minutes meets both sides; the table
+//! shows the median of these ratios and their range. A sample during which the host or other processes took CPU away is
+//! taken again, as long as retries are left.
+
+mod json;
+mod machine;
+mod options;
+mod report;
+mod results;
+mod rows;
+mod sampler;
+mod svg;
+mod table;
+
+use crate::workspace::Workspace;
+use options::Options;
+use results::{OURS, REFERENCE, Results};
+use rows::{BESIDE, METRICS, Row};
+use sampler::{NoSample, Offer, Sampler};
+use std::collections::HashSet;
+use std::fs;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// No further round begins if it would probably end after this much sampling.
+const QUICK_LIMIT: Duration = Duration::from_secs(80);
 
 /// Runs the command with what stands behind `bench` on the command line.
 ///
 /// # Errors
 /// One sentence on what failed; `main` prints it and exits with 1.
-pub fn run(_args: &[String]) -> Result<(), String> {
-    Err("bench: no benchmark is there yet".to_owned())
+pub fn run(args: &[String]) -> Result<(), String> {
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        println!("{}", options::USAGE);
+        return Ok(());
+    }
+    let options = Options::parse(args)?;
+    let workspace = Workspace::find()?;
+    let mut sampler = Sampler::build(&workspace.root)?;
+    let mut results = plan(&options, sampler.offer()?)?;
+    sample_all(&options, &mut sampler, &mut results);
+
+    let machine = machine::description();
+    println!("{}", table::render(&results).trim_end());
+    println!();
+    println!("{}", footnote(&sampler, &results, &machine));
+    for (runtime, workload, reason) in &results.failures {
+        println!("failed: {workload} on {runtime}: {reason}");
+    }
+    if let Some(file) = &options.json {
+        fs::write(file, json::render(&results, &machine))
+            .map_err(|error| format!("bench: {}: {error}", file.display()))?;
+    }
+    let report = workspace.target.join("bench").join("report.html");
+    let page = report::render(&results, &machine, &footnote(&sampler, &results, &machine));
+    fs::create_dir_all(workspace.target.join("bench"))
+        .and_then(|()| fs::write(&report, page))
+        .map_err(|error| format!("bench: {}: {error}", report.display()))?;
+    println!("charts: {}", report.display());
+    println!("{}", results.closing_line());
+    if results.failures.is_empty() { Ok(()) } else { Err("bench: a workload failed".to_owned()) }
+}
+
+/// What is to be sampled: the runtimes and workloads that were asked for, of those that are there.
+fn plan(options: &Options, offer: Offer) -> Result<Results, String> {
+    let mut runtimes = offer.runtimes;
+    // Ours stands beside the reference.
+    runtimes.sort_by_key(|name| (name != REFERENCE, name != OURS));
+    if !options.runtimes.is_empty() {
+        // `--quick` names ours by itself, so only what the user named must be there.
+        let unknown =
+            options.runtimes.iter().find(|name| !options.quick && !runtimes.contains(name));
+        if let Some(name) = unknown {
+            return Err(format!(
+                "bench: no runtime is called {name}; there are: {}",
+                runtimes.join(", ")
+            ));
+        }
+        runtimes.retain(|name| options.runtimes.contains(name));
+    }
+    let needed = needed_workloads(options)?;
+    let workloads: Vec<_> = offer
+        .workloads
+        .into_iter()
+        .filter(|(name, _)| needed.as_ref().is_none_or(|needed| needed.contains(name.as_str())))
+        .collect();
+    Ok(Results::new(runtimes, workloads))
+}
+
+/// The workloads that the options ask for; `None` for all.
+fn needed_workloads(options: &Options) -> Result<Option<HashSet<&str>>, String> {
+    let workloads_of =
+        |rows: &[Row]| -> HashSet<&str> { rows.iter().flat_map(Row::workloads).collect() };
+    if options.only.is_empty() {
+        return Ok(options.quick.then(|| workloads_of(METRICS)));
+    }
+    let mut needed = HashSet::new();
+    for name in &options.only {
+        let rows: Vec<Row> = METRICS
+            .iter()
+            .chain(BESIDE)
+            .filter(|row| row.name == *name || row.workloads().any(|workload| workload == name))
+            .copied()
+            .collect();
+        if rows.is_empty() {
+            return Err(format!("bench: no workload or metric is called {name}"));
+        }
+        // A workload's own name means just that one, the name of a row all that the row needs.
+        let itself = rows.iter().flat_map(Row::workloads).find(|workload| workload == name);
+        match itself {
+            Some(workload) => drop(needed.insert(workload)),
+            None => needed.extend(workloads_of(&rows)),
+        }
+    }
+    Ok(Some(needed))
+}
+
+/// Round after round, workload after workload, the runtimes in turn.
+fn sample_all(options: &Options, sampler: &mut Sampler, results: &mut Results) {
+    let (runtimes, workloads) = (results.runtimes.clone(), results.workloads.clone());
+    let all = options.rounds * workloads.len() * runtimes.len();
+    // On a busy machine the bench shall take at most half as long again.
+    sampler.allow_retries(u32::try_from(all / 2).unwrap_or(u32::MAX));
+    let mut progress = Progress::new(all);
+    let mut not_there: HashSet<(&str, &str)> = HashSet::new();
+    let start = Instant::now();
+    for round in 0..options.rounds {
+        let round_start = Instant::now();
+        for (workload, _) in &workloads {
+            for turn in 0..runtimes.len() {
+                let runtime = &runtimes[(turn + round) % runtimes.len()];
+                progress.step(round, workload, runtime);
+                if not_there.contains(&(runtime.as_str(), workload.as_str())) {
+                    continue;
+                }
+                match sampler.take(runtime, workload) {
+                    Ok(sample) => results.add(runtime, workload, round, sample),
+                    Err(NoSample::NotThere) => {
+                        not_there.insert((runtime, workload));
+                    }
+                    Err(NoSample::Failed(reason)) => {
+                        not_there.insert((runtime, workload));
+                        results.failures.push((runtime.clone(), workload.clone(), reason));
+                    }
+                }
+            }
+        }
+        results.rounds = round + 1;
+        if options.quick && start.elapsed() + round_start.elapsed() > QUICK_LIMIT {
+            break;
+        }
+    }
+    progress.end();
+}
+
+fn footnote(sampler: &Sampler, results: &Results, machine: &str) -> String {
+    format!(
+        "{} rounds on {machine}; medians, ratios to {REFERENCE} with their range over the rounds; \
+         {} disturbed samples taken again, {} kept",
+        results.rounds, sampler.thrown_away, sampler.kept_disturbed,
+    )
+}
+
+/// One line on stderr that says how far it is; nothing if stderr is no terminal.
+struct Progress {
+    shown: bool,
+    all: usize,
+    done: usize,
+}
+
+impl Progress {
+    fn new(all: usize) -> Self {
+        Progress { shown: std::io::stderr().is_terminal(), all, done: 0 }
+    }
+
+    fn step(&mut self, round: usize, workload: &str, runtime: &str) {
+        self.done += 1;
+        self.say(&format!(
+            "[{}/{}] round {}: {workload} on {runtime}",
+            self.done,
+            self.all,
+            round + 1
+        ));
+    }
+
+    fn end(&self) {
+        self.say("");
+    }
+
+    fn say(&self, text: &str) {
+        if self.shown {
+            // A terminal that cannot be written to is no reason to stop.
+            let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+        }
+    }
 }

@@ -69,7 +69,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "msrv",
         arguments: "",
-        summary: "the runtime crates with the oldest compiler they promise to build with",
+        summary: "build the crates with the oldest compiler they promise",
         detail: "Takes the toolchain from rustup, or else from Debian's packages (unpacked under the\n\
                  target folder, nothing is installed).",
     },
@@ -167,9 +167,10 @@ fn packages(crates: &[String]) -> Vec<String> {
 fn overview() -> String {
     let mut text =
         String::from("Every check and chore of the project.\n\nUsage: cargo xtask COMMAND\n");
+    let usage = |command: &Command| format!("{} {}", command.name, command.arguments);
+    let width = COMMANDS.iter().map(|command| usage(command).chars().count()).max().unwrap_or(0);
     for command in COMMANDS {
-        let usage = format!("{} {}", command.name, command.arguments);
-        text.push_str(&format!("\n  {usage:<40} {}", command.summary));
+        text.push_str(&format!("\n  {:<width$}  {}", usage(command), command.summary));
     }
     text
 }

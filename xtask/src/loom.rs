@@ -14,7 +14,7 @@ pub fn run(workspace: &Workspace, crates: &[String], long: bool) -> Result<(), S
     let (mut models, mut in_crates) = (0, 0);
     for package in workspace.chosen(crates)? {
         let targets = targets(workspace, package);
-        in_crates += usize::from(!targets.is_empty());
+        in_crates += u64::from(!targets.is_empty());
         for target in targets {
             let mut command = test_command(workspace, &package.name, &target, preemptions);
             println!("{}", shell::line(&command));
@@ -24,7 +24,11 @@ pub fn run(workspace: &Workspace, crates: &[String], long: bool) -> Result<(), S
             };
         }
     }
-    println!("loom: {models} models of {in_crates} crates hold, {preemptions} preemptions");
+    if in_crates == 0 {
+        return Err("no models: none of these crates has tests/loom*.rs".to_owned());
+    }
+    let (models, crates) = (shell::count(models, "model"), shell::count(in_crates, "crate"));
+    println!("loom: {models} of {crates} hold, {preemptions} preemptions");
     Ok(())
 }
 

@@ -34,19 +34,19 @@ fn main() {
 }
 
 fn carry_out(request: Request) -> Result<(), String> {
-    let workspace = Workspace::find()?;
+    let workspace = Workspace::find;
     match request {
         Request::Help(text) => {
             println!("{text}");
             Ok(())
         }
-        Request::Ci { steps } => ci::run(&workspace, &steps),
-        Request::Tidy => tidy::run(&workspace),
-        Request::Loom { crates, long } => loom::run(&workspace, &crates, long),
-        Request::Planted { crates } => planted::run(&workspace, &crates),
-        Request::Sanitize { kind, crates } => sanitize::run(&workspace, kind, &crates),
-        Request::Msrv => msrv::run(&workspace),
-        Request::Book => book::run(&workspace),
+        Request::Ci { steps } => ci::run(&workspace()?, &steps),
+        Request::Tidy => tidy::run(&workspace()?),
+        Request::Loom { crates, long } => loom::run(&workspace()?, &crates, long),
+        Request::Planted { crates } => planted::run(&workspace()?, &crates),
+        Request::Sanitize { kind, crates } => sanitize::run(&workspace()?, kind, &crates),
+        Request::Msrv => msrv::run(&workspace()?),
+        Request::Book => book::run(&workspace()?),
         Request::Bench(args) => bench::run(&args),
     }
 }

@@ -32,5 +32,6 @@ pub fn check(workspace: &Workspace) -> Result<Result<String, String>, String> {
     command.arg("check").args(crates.iter().flat_map(|name| ["--package", name]));
     command.arg("--target-dir").arg(workspace.target.join("msrv"));
     shell::run(&mut command)?;
-    Ok(Ok(format!("{} crates build with Rust {version}", crates.len())))
+    let built = shell::count(crates.len() as u64, "crate");
+    Ok(Ok(format!("Rust {version} builds {built}")))
 }

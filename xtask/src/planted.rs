@@ -12,11 +12,13 @@
 //!
 //! The project is copied under the target folder, each patch is applied there in turn and taken back
 //! after its run. A patch that does not apply or does not compile is an error: it would prove nothing.
-//! So is a run that takes too long, since a hang does not name what it found.
+//! So is a run that takes too long, since a hang does not name what it found. That the tests are green
+//! without the bug is for `cargo xtask loom` and `cargo test` to show.
 
 use crate::workspace::Workspace;
 use crate::{loom, shell};
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,16 +38,22 @@ pub fn run(workspace: &Workspace, crates: &[String]) -> Result<(), String> {
             bugs.push(bug);
         }
     }
+    if bugs.is_empty() {
+        return Err("no bug is planted in these crates".to_owned());
+    }
     let field = Field::lay_out(workspace, &files)?;
     let mut red = 0;
-    for bug in &bugs {
-        let (word, reason) = match field.try_out(bug)? {
-            Verdict::Red => ("red  ", String::new()),
-            Verdict::Green => ("GREEN", ": the tests did not notice it".to_owned()),
-            Verdict::Unclear(reason) => ("??   ", format!(": {reason}")),
+    for (at, bug) in bugs.iter().enumerate() {
+        shell::progress(&format!("{} of {}: {}", at + 1, bugs.len(), bug.file));
+        let line = match field.try_out(bug)? {
+            Verdict::Red(tests) => {
+                red += 1;
+                format!("red    {}: {}", bug.file, tests.join(", "))
+            }
+            Verdict::Green => format!("GREEN  {}: the tests did not notice it", bug.file),
+            Verdict::Unclear(reason) => format!("??     {}: {reason}", bug.file),
         };
-        red += usize::from(word == "red  ");
-        println!("{word} {}{reason}", bug.file);
+        println!("{line}");
     }
     println!("planted: {red} of {} turn a model red", bugs.len());
     match red == bugs.len() {
@@ -70,7 +78,8 @@ struct Bug {
 }
 
 enum Verdict {
-    Red,
+    /// By these tests.
+    Red(Vec<String>),
     Green,
     Unclear(String),
 }
@@ -157,7 +166,7 @@ impl Field {
         let mut command = Command::new(binary);
         command.args(&bug.test).current_dir(self.root.join(&bug.folder));
         loom::model_environment(&mut command, 2);
-        watch(&mut command)
+        watch(&mut command, &self.target.join("output.txt"))
     }
 
     /// Builds the tests that should notice `bug`.
@@ -191,19 +200,20 @@ fn executable(messages: &str) -> Option<PathBuf> {
     paths.next_back()
 }
 
-/// Runs the tests out of view: red if they fail, green if they pass.
-fn watch(command: &mut Command) -> Result<Verdict, String> {
+/// Runs the tests, whose output goes to the file `log`: red if they fail, green if they pass.
+fn watch(command: &mut Command, log: &Path) -> Result<Verdict, String> {
+    let output = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
     let mut child = command
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(output)
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| format!("`{}` cannot be started: {error}", shell::line(command)))?;
+        .map_err(|error| format!("the tests cannot be started: {error}"))?;
     let begin = Instant::now();
     while begin.elapsed() < LIMIT {
         match child.try_wait().map_err(|error| error.to_string())? {
             Some(status) if status.success() => return Ok(Verdict::Green),
-            Some(_) => return Ok(Verdict::Red),
+            Some(status) => return Ok(Verdict::Red(who_noticed(log, &status.to_string()))),
             None => std::thread::sleep(Duration::from_millis(20)),
         }
     }
@@ -211,6 +221,19 @@ fn watch(command: &mut Command) -> Result<Verdict, String> {
     _ = child.kill();
     child.wait().map_err(|error| error.to_string())?;
     Ok(Verdict::Unclear(format!("no verdict after {} s", LIMIT.as_secs())))
+}
+
+/// The tests that libtest calls failed, or how the run ended if it was cut short.
+fn who_noticed(log: &Path, ending: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let tests = failed_tests(&text);
+    if tests.is_empty() { vec![ending.to_owned()] } else { tests }
+}
+
+fn failed_tests(output: &str) -> Vec<String> {
+    let ended = output.lines().filter_map(|line| line.strip_prefix("test "));
+    let failed = ended.filter_map(|line| line.strip_suffix(" ... FAILED"));
+    failed.map(|name| name.trim_end_matches(" - should panic").to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -239,6 +262,12 @@ mod tests {
         assert!(is_planted("crates/corrente-task/planted/01-x.patch"));
         assert!(!is_planted("crates/corrente-task/planted/README.md"));
         assert!(!is_planted("docs/planted/01-x.patch"));
+    }
+
+    #[test]
+    fn failed_tests_are_named() {
+        let output = "running 2 tests\ntest a::b ... ok\ntest c ... FAILED\n\nfailures:\n    c\n";
+        assert_eq!(failed_tests(output), ["c"]);
     }
 
     #[test]

@@ -76,7 +76,9 @@ pub fn run(workspace: &Workspace, kind: Kind, crates: &[String]) -> Result<(), S
     command.arg("--target-dir").arg(workspace.target.join(format!("sanitize-{}", kind.name())));
     println!("{}", shell::line(&command));
     let passed = shell::run_tests(&mut command)?;
-    println!("sanitize {}: {passed} tests of {} crates, no report", kind.name(), packages.len());
+    let (tests, crates) =
+        (shell::count(passed, "test"), shell::count(packages.len() as u64, "crate"));
+    println!("sanitize {}: {tests} of {crates}, no report", kind.name());
     Ok(())
 }
 

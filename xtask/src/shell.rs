@@ -1,6 +1,6 @@
 //! Running other programs: quietly, in view, or in view with an ear on what they print.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::process::{Command, Stdio};
 
 /// `command` as one could type it, for a headline or an error.
@@ -20,6 +20,18 @@ fn quoted(word: &str) -> String {
     match word.is_empty() || word.contains([' ', '*', '\'', '"', '$']) {
         true => format!("'{}'", word.replace('\'', r"'\''")),
         false => word.to_owned(),
+    }
+}
+
+/// `1 model`, `2 models`.
+pub fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Tells a person who waits what goes on; says nothing to a file.
+pub fn progress(text: &str) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("{text}");
     }
 }
 

@@ -1,0 +1,107 @@
+//! The command line of `cargo xtask bench`.
+
+use std::path::PathBuf;
+
+/// What the command line takes.
+pub const USAGE: &str = "\
+usage: cargo xtask bench [--only A,B] [--runtimes A,B] [--rounds N] [--quick] [--json FILE]
+  --only A,B       workloads or metrics by name (default: all)
+  --runtimes A,B   tokio, tokio_ct, smol, limits, corrente (default: all; ratios refer to tokio)
+  --rounds N       how often each is sampled, 1 to 100 (default: 5)
+  --quick          corrente and tokio, the metrics only, up to 3 rounds in less than 90 seconds
+  --json FILE      also writes every sample there";
+
+/// The command line, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Workloads or metrics by name; all if empty.
+    pub only: Vec<String>,
+    /// Runtimes by name; all if empty.
+    pub runtimes: Vec<String>,
+    /// How often each workload is sampled on each runtime.
+    pub rounds: usize,
+    /// The metrics only, and not for long.
+    pub quick: bool,
+    /// Where every sample goes, too.
+    pub json: Option<PathBuf>,
+}
+
+impl Options {
+    /// Takes `args` apart.
+    ///
+    /// # Errors
+    /// A sentence on the first argument that makes no sense, with the usage.
+    pub fn parse(args: &[String]) -> Result<Options, String> {
+        let mut options =
+            Options { only: Vec::new(), runtimes: Vec::new(), rounds: 0, quick: false, json: None };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value =
+                || args.next().ok_or_else(|| format!("bench: {arg} needs a value\n{USAGE}"));
+            match arg.as_str() {
+                "--only" => options.only = names(value()?),
+                "--runtimes" => options.runtimes = names(value()?),
+                "--rounds" => options.rounds = rounds(value()?)?,
+                "--json" => options.json = Some(PathBuf::from(value()?)),
+                "--quick" => options.quick = true,
+                unknown => return Err(format!("bench: {unknown} is no option\n{USAGE}")),
+            }
+        }
+        if options.rounds == 0 {
+            options.rounds = if options.quick { 3 } else { 5 };
+        }
+        if options.quick && options.runtimes.is_empty() {
+            options.runtimes = names("tokio,corrente");
+        }
+        Ok(options)
+    }
+}
+
+fn names(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn rounds(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|rounds| (1..=100).contains(rounds))
+        .ok_or_else(|| format!("bench: --rounds takes a number from 1 to 100, not {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        Options::parse(&line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn defaults_and_quick() {
+        let options = parse("").unwrap();
+        assert_eq!((options.rounds, options.quick, options.runtimes.len()), (5, false, 0));
+        let quick = parse("--quick").unwrap();
+        assert_eq!(
+            (quick.rounds, quick.runtimes),
+            (3, vec!["tokio".to_owned(), "corrente".to_owned()])
+        );
+    }
+
+    #[test]
+    fn everything_given() {
+        let options =
+            parse("--only echo_1,tree --runtimes smol --rounds 2 --json out.json").unwrap();
+        assert_eq!(options.only, ["echo_1", "tree"]);
+        assert_eq!(options.runtimes, ["smol"]);
+        assert_eq!((options.rounds, options.json), (2, Some(PathBuf::from("out.json"))));
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        for (line, word) in
+            [("--rounds 0", "1 to 100"), ("--fast", "--fast"), ("--json", "needs a value")]
+        {
+            assert!(parse(line).unwrap_err().contains(word), "{line}");
+        }
+    }
+}
