@@ -38,7 +38,7 @@ impl Ticks {
         let busy = field(0) + field(1) + field(2) + field(5) + field(6);
         // The second field is the program's name in brackets; utime, stime, cutime and cstime are fields 14 to 17.
         let own = numbers(own_stat.rsplit_once(')').map_or("", |(_, rest)| rest));
-        let own = own.iter().skip(10).take(4).sum();
+        let own = own.iter().skip(11).take(4).sum();
         Ticks { busy, idle: field(3) + field(4), stolen: field(7), own }
     }
 
@@ -89,10 +89,14 @@ pub fn description() -> String {
 mod tests {
     use super::*;
 
-    /// One second of two cores: 200 ticks. `stat` gives user, idle and steal, `own` the CPU of this process.
+    /// One second of two cores: 200 ticks. `stat` gives user, idle and steal, `own` the CPU of this
+    /// process, half of it its waited-for children's system time, the last of the four fields.
     fn ticks(user: u64, idle: u64, steal: u64, own: u64) -> Ticks {
         let stat = format!("cpu  {user} 0 0 {idle} 0 0 0 {steal} 0 0\ncpu0 1 2 3\n");
-        Ticks::parse(&stat, &format!("77 (a (b) c) S 1 2 3 4 5 6 7 8 9 10 {own} 0 0 0 20 0"))
+        let half = own / 2;
+        let own_stat =
+            format!("77 (a (b) c) S 4 5 6 7 8 9 {user} 11 {user} 13 {half} 0 0 {half} 18");
+        Ticks::parse(&stat, &own_stat)
     }
 
     #[test]
