@@ -12,11 +12,24 @@ use smol::{Executor, Timer};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
 /// The one executor of the process.
 static EXECUTOR: Executor<'static> = Executor::new();
+
+/// How many threads run it, once it runs.
+static WORKERS: OnceLock<usize> = OnceLock::new();
+
+fn start(workers: usize) -> usize {
+    for number in 0..workers {
+        let name = format!("smol-{number}");
+        let worker = || smol::block_on(EXECUTOR.run(std::future::pending::<()>()));
+        thread::Builder::new().name(name).spawn(worker).expect("a thread starts");
+    }
+    workers
+}
 
 /// smol.
 pub struct Smol;
@@ -37,11 +50,8 @@ impl Contender for Smol {
         B: Future + Send + 'static,
         B::Output: Send + 'static,
     {
-        for number in 0..workers {
-            let name = format!("smol-{number}");
-            let worker = || smol::block_on(EXECUTOR.run(std::future::pending::<()>()));
-            thread::Builder::new().name(name).spawn(worker).expect("a thread starts");
-        }
+        let started = *WORKERS.get_or_init(|| start(workers));
+        assert_eq!(started, workers, "one process runs smol with one number of threads");
         smol::block_on(EXECUTOR.spawn(body))
     }
 
