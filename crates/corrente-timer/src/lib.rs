@@ -24,14 +24,20 @@
 //! there are, a value is moved at most ten times, the digits cover every `u64`, and as they are
 //! counted from the origin and not from the cursor, no slot ever stands for two times.
 //!
-//! Who may know what: the wheel knows no clock; nothing here knows tasks, threads or sockets.
+//! [`Timers`] are wheels of wakers in shards, one for each thread that makes many timers, turned by one
+//! driver; [`Sleep`] is the future over them. Who may know what: the wheel knows no clock; nothing here
+//! knows tasks, threads or sockets.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
 mod clock;
+mod sleep;
 mod tick;
+mod timers;
 mod wheel;
 
 pub use clock::Clock;
+pub use sleep::Sleep;
 pub use tick::Tick;
+pub use timers::{Closed, TimerKey, Timers, Wait};
 pub use wheel::{Key, Wheel};
