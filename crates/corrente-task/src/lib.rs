@@ -60,6 +60,7 @@ mod node;
 mod root;
 mod runnable;
 mod scope;
+mod shared;
 mod state;
 mod task;
 mod task_ref;
@@ -75,10 +76,11 @@ pub use node::{
 };
 pub use root::{Root, with_root};
 pub use runnable::{Cause, Runnable, Schedule};
+pub use shared::Shared;
 #[doc(hidden)]
 pub use state::table;
 pub use task::{NotDone, Outcome, Task};
-pub use task_ref::{Borrowed, CancelRequested, Finished, TaskRef};
+pub use task_ref::{Borrowed, CancelRequested, Finished, TaskRef, WatchKey};
 
 use std::future::Future;
 use std::panic::Location;

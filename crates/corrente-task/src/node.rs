@@ -341,7 +341,10 @@ pub struct OnCancel<F, H> {
 /// # Cancel safety
 ///
 /// Dropping it drops `future`.
-pub fn on_cancel<F: Future, H: FnMut(Pin<&mut F>, Cancelled)>(future: F, handler: H) -> OnCancel<F, H> {
+pub fn on_cancel<F: Future, H: FnMut(Pin<&mut F>, Cancelled)>(
+    future: F,
+    handler: H,
+) -> OnCancel<F, H> {
     OnCancel { node: Node::new(future), handler }
 }
 

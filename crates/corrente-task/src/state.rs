@@ -21,6 +21,7 @@
 //! 10    OBSERVERS   the notes hold wakers of further observers
 //! 11    CALLBACK    the task is a callback: it runs with no current task
 //! 12    SHARED      its context is shared with other tasks: look at the shared one before each poll
+//! 13    LOCAL       its future may be dropped on one thread only: the scheduler must bring it there
 //! 16..  references  Runnable, Task, TaskRefs and Wakers, one each
 //! ```
 //!
@@ -34,7 +35,7 @@
 //! text. `-` means: nothing changes and there is nothing to do.
 //!
 //! ```text
-//! state                | wake           | start           | let go          | let go (seizer) | announce        | seize           | abort           | complete
+//! state                | wake           | start           | give up         | let go          | let go (seizer) | announce        | seize           | abort           | complete
 //! idle                 | scheduled, submit | ! | ! | ! | seized, seized | seized, seized | scheduled+ABORTED, submit | !
 //! scheduled            | - | running, poll | ! | ! | seized+SCHEDULED, seized | seized+SCHEDULED, seized | scheduled+ABORTED, noted | !
 //! running              | running+SCHEDULED | ! | idle, parked | idle, quiet | running+POSTED, posted | - busy | running+ABORTED, noted | complete
@@ -59,6 +60,7 @@ const JOIN_WAKER: usize = 1 << 9;
 const OBSERVERS: usize = 1 << 10;
 const CALLBACK: usize = 1 << 11;
 const SHARED: usize = 1 << 12;
+const LOCAL: usize = 1 << 13;
 const REF_ONE: usize = 1 << 16;
 
 /// What the word said at one moment.
@@ -98,7 +100,7 @@ pub enum Start {
 pub enum LetGo {
     /// Not let go: read the inbox, then ask again.
     Look,
-    /// Not let go: drop the future and complete.
+    /// Not let go (by a poller): drop the future and complete.
     Drop,
     /// Let go, and a Runnable was made: hand it to the scheduler.
     Submit,
@@ -137,9 +139,11 @@ pub enum Abort {
 
 impl Snapshot {
     /// A task just spawned: scheduled, with its handle, and `references` references.
-    pub fn spawned(references: usize, callback: bool, shared: bool) -> Self {
-        let kind = if callback { CALLBACK } else { 0 } | if shared { SHARED } else { 0 };
-        Self(SCHEDULED | HANDLE | kind | references * REF_ONE)
+    pub fn spawned(references: usize, callback: bool, shared: bool, local: bool) -> Self {
+        Self(SCHEDULED | HANDLE | references * REF_ONE)
+            .set(CALLBACK, callback)
+            .set(SHARED, shared)
+            .set(LOCAL, local)
     }
     fn has(self, bits: usize) -> bool {
         self.0 & bits != 0
@@ -189,6 +193,9 @@ impl Snapshot {
     pub fn is_shared(self) -> bool {
         self.has(SHARED)
     }
+    pub fn is_local(self) -> bool {
+        self.has(LOCAL)
+    }
     pub fn has_handle(self) -> bool {
         self.has(HANDLE)
     }
@@ -236,6 +243,15 @@ impl Snapshot {
         }
     }
 
+    /// A Runnable was dropped unrun: as `start`, to end the task instead of polling it.
+    pub fn give_up(self) -> (Self, Start) {
+        match self.start() {
+            // The Runnable that the seizer will make carries the abort on.
+            (next, Start::Bounced) => (next.with(ABORTED), Start::Bounced),
+            other => other,
+        }
+    }
+
     /// A poller, after `Pending`, wants to let go. `asked`: the tree still holds an untaken request.
     pub fn let_go(self, asked: bool) -> (Self, LetGo) {
         debug_assert!(self.has(RUNNING));
@@ -255,18 +271,18 @@ impl Snapshot {
     }
 
     /// A seizer wants to let go. `was` is what it seized; `unread` leaves the inbox to the first poll.
+    ///
+    /// It never drops the future for an abort that came meanwhile, since it may be on any thread and in
+    /// the middle of somebody's `cancel`: like an abort of an idle task, that goes through the scheduler.
     pub fn let_go_seized(self, was: Snapshot, asked: bool, unread: bool) -> (Self, LetGo) {
         debug_assert!(self.has(RUNNING));
         if self.has(POSTED) && !unread {
             return (self.without(POSTED), LetGo::Look);
         }
-        if self.has(ABORTED) && !was.has(SCHEDULED) {
-            return (self, LetGo::Drop);
-        }
         let next = self.without(RUNNING | BOUNCED).set(ASKED, asked);
         let next = if unread { next.with(POSTED) } else { next };
-        if self.has(BOUNCED) || (self.has(SCHEDULED) && !was.has(SCHEDULED)) {
-            (next.ref_inc(), LetGo::Submit)
+        if self.has(BOUNCED) || (self.has(SCHEDULED | ABORTED) && !was.has(SCHEDULED)) {
+            (next.with(SCHEDULED).ref_inc(), LetGo::Submit)
         } else {
             (next, LetGo::Quiet)
         }
@@ -378,6 +394,9 @@ impl State {
     pub fn start(&self) -> Start {
         self.step(Snapshot::start)
     }
+    pub fn give_up(&self) -> Start {
+        self.step(Snapshot::give_up)
+    }
     #[inline]
     pub fn let_go(&self, asked: bool) -> LetGo {
         self.step(|snapshot| snapshot.let_go(asked))
@@ -485,16 +504,17 @@ pub mod table {
             let (next, action) = s.wake_by_ref();
             cell(s, next, if action == Wake::Submit { "submit" } else { "" }, false)
         };
-        let start = if s.has(SCHEDULED | COMPLETE) {
-            let (next, action) = s.start();
+        let starting = |event: fn(Snapshot) -> (Snapshot, Start), poll: &str| {
+            if !s.has(SCHEDULED | COMPLETE) {
+                return refused();
+            }
+            let (next, action) = event(s);
             let word = match action {
-                Start::Poll(_) => "poll",
+                Start::Poll(_) => poll,
                 Start::Bounced => "bounced",
                 Start::Discard { .. } => "discard",
             };
             cell(s, next, word, false)
-        } else {
-            refused()
         };
         let letting = |(next, action): (Snapshot, LetGo)| {
             let word = match action {
@@ -533,7 +553,8 @@ pub mod table {
         [
             format!("{:20}", name(s, false)),
             wake,
-            start,
+            starting(Snapshot::start, "poll"),
+            starting(Snapshot::give_up, "end"),
             let_go,
             let_go_seized,
             seizing(s.announce(), "posted"),

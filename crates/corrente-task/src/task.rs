@@ -100,11 +100,7 @@ impl<T> Task<T> {
 
     fn check_not_self(&self) {
         let own = current::with_frame(|frame| frame.is_some_and(|f| self.task.is_at(f.header())));
-        assert!(
-            !own,
-            "task {} awaits itself and would never end: await another task",
-            self.name()
-        );
+        assert!(!own, "task {} awaits itself and would never end: await another task", self.name());
     }
 
     /// Ready when the task has ended; `Err` if the one who waits is to be interrupted first.

@@ -172,8 +172,8 @@ impl TaskRef {
         }
     }
 
-    /// Has `waker` woken when the task has ended. None if it has already.
-    pub(crate) fn watch(&self, waker: &Waker) -> Option<u64> {
+    /// Has `waker` woken once, when the task has ended. None if it has already.
+    pub fn watch(&self, waker: &Waker) -> Option<WatchKey> {
         let waker = waker.clone();
         let notes = self.header().notes();
         let key = {
@@ -185,18 +185,19 @@ impl TaskRef {
         };
         // On the list before the bit is set: whoever completes the task later sees both.
         if self.header().state.set_observers() {
-            return Some(key);
+            return Some(WatchKey(key));
         }
-        self.unwatch(key);
+        self.unwatch(WatchKey(key));
         None
     }
 
-    pub(crate) fn unwatch(&self, key: u64) {
+    /// Takes a watch back. True if it was still there.
+    pub fn unwatch(&self, key: WatchKey) -> bool {
         let mut shared = self.header().notes().shared.lock();
-        let position = shared.observers.iter().position(|(other, _)| *other == key);
+        let position = shared.observers.iter().position(|(other, _)| *other == key.0);
         let waker = position.map(|position| shared.observers.remove(position));
         drop(shared);
-        drop(waker);
+        waker.is_some()
     }
 
     /// Waits until the task has ended, in whatever way, without taking its outcome. For any number of
@@ -244,12 +245,16 @@ impl fmt::Debug for TaskRef {
     }
 }
 
+/// Names one [`TaskRef::watch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchKey(u64);
+
 /// The future of [`TaskRef::finished`].
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 #[derive(Debug)]
 pub struct Finished {
     task: TaskRef,
-    key: Option<u64>,
+    key: Option<WatchKey>,
     waker: Option<Waker>,
 }
 
