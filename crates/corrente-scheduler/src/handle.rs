@@ -1,0 +1,230 @@
+//! A pool as anybody may hold it: to spawn from anywhere, and to look inside.
+//!
+//! Cheap to clone. It keeps the pool's memory alive but not the pool: after a shutdown what it spawns is
+//! cancelled at once, and never runs.
+
+use crate::context;
+use crate::home::{Home, JobHome, LocalHome};
+use crate::local::LocalQueue;
+use crate::metrics::Metrics;
+use crate::shared::Shared;
+use corrente_task::{Cause, Kind, Options, Spawned, Task, TaskRef, spawn, spawn_local as bind};
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The pool that this thread works for: as a worker, in `block_on`, or with a blocking job.
+    pub fn current() -> Option<Self> {
+        context::with_runtime(|shared| Self::new(shared.clone()))
+    }
+
+    /// Spawns a task. It runs when a worker gets to it, and not before this returns to its caller's caller:
+    /// a spawn polls nothing.
+    ///
+    /// After a shutdown has begun the task is cancelled at once. asyncio: `create_task`.
+    pub fn spawn<F>(&self, future: F, options: Options) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.prepare(future, options, |shared, runnable| {
+            let rest = context::with_worker(runnable, |runnable, worker| {
+                if worker.shared.id == shared.id {
+                    worker.push(runnable, Cause::Wake);
+                    None
+                } else {
+                    Some(runnable)
+                }
+            });
+            if let Some(runnable) = rest {
+                shared.push(runnable);
+            }
+        })
+    }
+
+    /// Spawns a task and polls it once, here and now. asyncio: `eager_start=True`.
+    pub fn spawn_eager<F>(&self, future: F, options: Options) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.prepare(future, options, |_, runnable| {
+            runnable.run();
+        })
+    }
+
+    fn prepare<F>(
+        &self,
+        future: F,
+        options: Options,
+        start: impl FnOnce(&Shared, corrente_task::Runnable),
+    ) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let shared = &*self.shared;
+        let callback = options.kind == Kind::Callback;
+        let home = Home { runtime: shared.id, slot: self.reserve() };
+        let Spawned { runnable, task, task_ref } = spawn(future, home, options);
+        match home.slot {
+            Some(slot) if shared.registry.enter(slot, task_ref, callback) => {
+                start(shared, runnable)
+            }
+            // The pool is over: this ends the task.
+            _ => drop(runnable),
+        }
+        task
+    }
+
+    fn reserve(&self) -> Option<crate::registry::Slot> {
+        let here = context::worker(|worker| {
+            (worker.shared.id == self.shared.id).then(|| worker.reserve())
+        });
+        // Threads from outside use the shards behind the workers'.
+        here.flatten().unwrap_or_else(|| self.shared.registry.reserve(self.shared.seats.len()))
+    }
+
+    /// Calls `f` on a thread that may block. The task's handle has its value.
+    ///
+    /// A job that has not begun can be cancelled; one that has runs to its end. If the system refuses every
+    /// thread, the handle ends as cancelled, with the system's reason. asyncio: what is under `to_thread`.
+    pub fn spawn_blocking<F, T>(&self, f: F, options: Options) -> Task<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // A job is no task to those who look: on its thread there is no current one.
+        let options = Options { kind: Kind::Callback, ..options };
+        let home = JobHome { runtime: self.shared.id };
+        let Spawned { runnable, task, task_ref } = spawn(async move { f() }, home, options);
+        drop(task_ref);
+        self.shared.blocking.push(&self.shared, runnable);
+        task
+    }
+
+    /// What the pool has done so far.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
+    }
+
+    /// The tasks that have not ended, in no order; callbacks and blocking jobs are not among them.
+    /// asyncio: `all_tasks`.
+    pub fn all_tasks(&self) -> Vec<TaskRef> {
+        self.shared.tasks()
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.shared.config.workers
+    }
+
+    /// True if a shutdown has begun.
+    pub fn is_shut_down(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    /// True if both are of the same pool.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.shared.id == other.shared.id
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({}, {:?})", self.shared.id, self.shared.config)
+    }
+}
+
+/// The index of the worker that this thread is; `None` on all other threads.
+pub fn current_worker() -> Option<usize> {
+    context::worker(|worker| worker.index)
+}
+
+/// There is no `block_on` on this thread, to which a local task could belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoBlockOn;
+
+impl fmt::Display for NoBlockOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a local task belongs to the thread that runs the main task, and this is another one: spawn it \
+             from main or from another local task, or use a task that is Send",
+        )
+    }
+}
+
+impl std::error::Error for NoBlockOn {}
+
+/// Spawns a task that need not be `Send`: it runs on this thread, and ends with this thread's `block_on`.
+///
+/// # Errors
+///
+/// If this thread is not in `block_on`.
+pub fn spawn_local<F>(future: F, options: Options) -> Result<Task<F::Output>, NoBlockOn>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    prepare_local(future, options, |queue, runnable| match &queue.shared.fifo {
+        Some(fifo) => fifo.push(&queue.shared, runnable),
+        None => queue.push(runnable),
+    })
+}
+
+/// Like [`spawn_local`], and polls the task once, here and now.
+///
+/// # Errors
+///
+/// If this thread is not in `block_on`.
+pub fn spawn_local_eager<F>(future: F, options: Options) -> Result<Task<F::Output>, NoBlockOn>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    prepare_local(future, options, |_, runnable| {
+        runnable.run();
+    })
+}
+
+fn prepare_local<F>(
+    future: F,
+    options: Options,
+    start: impl FnOnce(&LocalQueue, corrente_task::Runnable),
+) -> Result<Task<F::Output>, NoBlockOn>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let queue = context::local(Rc::clone).ok_or(NoBlockOn)?;
+    let callback = options.kind == Kind::Callback;
+    let slot = queue.local.reserve();
+    let home = LocalHome {
+        runtime: queue.shared.id,
+        local: queue.local.number,
+        slot: slot.unwrap_or(u32::MAX),
+    };
+    let Spawned { runnable, task, task_ref } = bind(future, home, options);
+    match slot {
+        Some(slot) if queue.local.enter(slot, task_ref, callback) => start(&queue, runnable),
+        // The `block_on` is over: this ends the task.
+        _ => drop(runnable),
+    }
+    Ok(task)
+}

@@ -1,0 +1,230 @@
+//! Tasks that may not leave their thread: those of one `block_on`, its main task among them.
+//!
+//! On their own thread they wait in a plain queue. A wake from elsewhere puts the `Runnable` into the
+//! mailbox and unparks that one thread: nobody is claimed, nobody else is asked. What always holds: the
+//! mailbox is emptied before its owner sleeps, and mail that comes later ends the sleep. All of these
+//! tasks have ended, on their own thread, when their `block_on` returns.
+
+use crate::home::LocalHome;
+use crate::parker::Parker;
+use crate::registry::Slots;
+use crate::shake::Shake;
+use crate::shared::Shared;
+use corrente_shim::atomic::{AtomicBool, Ordering};
+use corrente_shim::sync::Mutex;
+use corrente_task::{Runnable, TaskRef};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What every thread may see of a `block_on`.
+pub(crate) struct Local {
+    pub(crate) runtime: u32,
+    pub(crate) number: u32,
+    mail: Mutex<Mail>,
+    /// The mailbox may hold something. Written under its lock.
+    has_mail: AtomicBool,
+    /// Where its thread sleeps while it has no seat.
+    pub(crate) parker: Parker,
+    tasks: Mutex<Tasks>,
+}
+
+struct Mail {
+    items: Vec<Runnable>,
+    place: Place,
+}
+
+/// Where the thread of a `block_on` sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At its own parker: another `block_on` has worker 0's seat.
+    Guest,
+    /// At worker 0's.
+    Seated,
+}
+
+#[derive(Default)]
+struct Tasks {
+    slots: Slots,
+    closed: bool,
+}
+
+impl Local {
+    pub(crate) fn new(runtime: u32, number: u32) -> Self {
+        Self {
+            runtime,
+            number,
+            mail: Mutex::new(Mail { items: Vec::new(), place: Place::Guest }),
+            has_mail: AtomicBool::new(false),
+            parker: Parker::new(),
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// The owner sleeps elsewhere from now on. It must look into the mailbox once more after this: who
+    /// posted earlier may have rung the wrong bell.
+    pub(crate) fn set_place(&self, place: Place) {
+        self.mail.lock().place = place;
+    }
+
+    /// For any thread: leaves a `Runnable` here and wakes the owner.
+    pub(crate) fn post(&self, shared: &Shared, runnable: Runnable) {
+        let mut mail = self.mail.lock();
+        mail.items.push(runnable);
+        // Whoever posted first rings, and the owner empties the box before it sleeps again.
+        let first = mail.items.len() == 1;
+        // Release: see `has_mail`.
+        self.has_mail.store(true, Ordering::Release);
+        let place = mail.place;
+        drop(mail);
+        if first {
+            self.ring(shared, place);
+        }
+    }
+
+    /// Wakes the owner wherever it sleeps.
+    pub(crate) fn ring(&self, shared: &Shared, place: Place) {
+        match place {
+            Place::Guest => {
+                let _ = self.parker.unpark(shared.baton.interrupter());
+            }
+            Place::Seated => shared.unpark(0),
+        }
+    }
+
+    /// True if somebody has posted something. Acquire, but that is only for promptness: an owner that
+    /// misses it and goes to sleep is unparked by whoever posted.
+    #[inline]
+    pub(crate) fn has_mail(&self) -> bool {
+        self.has_mail.load(Ordering::Acquire)
+    }
+
+    fn take_mail(&self) -> Vec<Runnable> {
+        let mut mail = self.mail.lock();
+        self.has_mail.store(false, Ordering::Relaxed);
+        std::mem::take(&mut mail.items)
+    }
+
+    /// A place for a task of this `block_on`. `None`: it is over.
+    pub(crate) fn reserve(&self) -> Option<u32> {
+        let mut tasks = self.tasks.lock();
+        if tasks.closed { None } else { tasks.slots.reserve(u32::MAX) }
+    }
+
+    /// Enters a task. False: the `block_on` is over, and the task must not run.
+    #[must_use]
+    pub(crate) fn enter(&self, slot: u32, task: TaskRef, callback: bool) -> bool {
+        let mut tasks = self.tasks.lock();
+        if tasks.closed {
+            drop(tasks);
+            drop(task);
+            return false;
+        }
+        tasks.slots.fill(slot, task, callback);
+        true
+    }
+
+    /// A task has ended.
+    pub(crate) fn forget(&self, slot: u32) {
+        let task = self.tasks.lock().slots.vacate(slot);
+        drop(task);
+    }
+
+    /// The living tasks, main among them, without callbacks.
+    pub(crate) fn tasks(&self) -> Vec<TaskRef> {
+        let tasks = self.tasks.lock();
+        tasks.slots.iter().filter(|(_, callback)| !callback).map(|(task, _)| task.clone()).collect()
+    }
+
+    /// The living task with this number.
+    pub(crate) fn find_task(&self, number: u64) -> Option<TaskRef> {
+        let tasks = self.tasks.lock();
+        tasks.slots.iter().find(|(task, _)| task.id().get() == number).map(|(task, _)| task.clone())
+    }
+
+    pub(crate) fn living(&self) -> usize {
+        self.tasks.lock().slots.living()
+    }
+
+    fn close(&self) -> Vec<TaskRef> {
+        let mut tasks = self.tasks.lock();
+        tasks.closed = true;
+        tasks.slots.iter().map(|(task, _)| task.clone()).collect()
+    }
+}
+
+/// What only the thread itself sees.
+pub(crate) struct LocalQueue {
+    pub(crate) local: Arc<Local>,
+    pub(crate) shared: Arc<Shared>,
+    ready: RefCell<VecDeque<Runnable>>,
+    /// In FIFO order there is one queue for all.
+    fifo: bool,
+    /// Whose turn it is when both local tasks and others are ready.
+    turn: Cell<bool>,
+}
+
+impl LocalQueue {
+    pub(crate) fn new(local: Arc<Local>, shared: Arc<Shared>) -> Self {
+        let fifo = shared.fifo.is_some();
+        let (ready, turn) = (RefCell::default(), Cell::new(false));
+        Self { local, shared, ready, fifo, turn }
+    }
+
+    /// True if tasks with this home are ours.
+    #[inline]
+    pub(crate) fn is(&self, home: &LocalHome) -> bool {
+        self.local.number == home.local && self.local.runtime == home.runtime
+    }
+
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.fifo
+    }
+
+    #[inline]
+    pub(crate) fn push(&self, runnable: Runnable) {
+        self.push_some(Some(runnable));
+    }
+
+    #[inline]
+    pub(crate) fn push_some(&self, runnable: Option<Runnable>) {
+        self.ready.borrow_mut().extend(runnable);
+    }
+
+    /// Takes the task that waits longest, mail included.
+    #[inline]
+    pub(crate) fn pop(&self, shake: Option<&Shake>) -> Option<Runnable> {
+        if self.local.has_mail() {
+            self.ready.borrow_mut().extend(self.local.take_mail());
+        }
+        let mut ready = self.ready.borrow_mut();
+        if let Some(shake) = shake {
+            let drawn = shake.draw(ready.len());
+            if drawn < ready.len() {
+                ready.swap(0, drawn);
+            }
+        }
+        ready.pop_front()
+    }
+
+    /// True every other time: then local tasks go first.
+    #[inline]
+    pub(crate) fn goes_first(&self) -> bool {
+        !self.turn.replace(!self.turn.get())
+    }
+
+    /// Ends every task of this `block_on`, here on their thread, and refuses new ones.
+    pub(crate) fn end_all(&self) {
+        for task in self.local.close() {
+            // Somebody may hold the cell for a moment, to cancel it. Nobody polls it but this thread.
+            while !task.end_now() {
+                corrente_shim::thread::yield_now();
+            }
+        }
+        // What is left is of tasks that have ended, and does nothing. Dropped one by one: not while the
+        // queue is borrowed.
+        while let Some(runnable) = self.pop(None) {
+            drop(runnable);
+        }
+    }
+}

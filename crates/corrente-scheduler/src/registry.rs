@@ -1,0 +1,189 @@
+//! All living tasks: for `all_tasks`, and for a shutdown that must find each of them.
+//!
+//! Sharded by who spawned, so that a spawn and an end on the same worker meet nobody. A lock is held for
+//! a few instructions and never over user code: a `TaskRef` that comes out is dropped by the caller,
+//! outside. What always holds: a task that was entered before a shard closed is in the list that closing
+//! gives, or has ended; a task that comes later is refused. So a shutdown misses none.
+
+mod slots;
+
+pub(crate) use slots::Slots;
+
+use corrente_shim::sync::Mutex;
+use corrente_task::TaskRef;
+use crossbeam_utils::CachePadded;
+
+/// Where a task's entry is: its shard, and the place in it.
+///
+/// ```text
+/// bit   31..25  shard      24..0  place
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot(u32);
+
+const PLACE_BITS: u32 = 25;
+const PLACES: u32 = 1 << PLACE_BITS;
+const SHARDS: usize = 1 << (32 - PLACE_BITS);
+/// So many places a worker reserves at once.
+const BATCH: usize = 32;
+
+impl Slot {
+    fn new(shard: usize, place: u32) -> Self {
+        Self((shard as u32) << PLACE_BITS | place)
+    }
+    fn shard(self) -> usize {
+        (self.0 >> PLACE_BITS) as usize
+    }
+    fn place(self) -> u32 {
+        self.0 & (PLACES - 1)
+    }
+}
+
+/// See the module.
+pub(crate) struct Registry {
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
+}
+
+#[derive(Default)]
+struct Shard {
+    slots: Slots,
+    closed: bool,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| CachePadded::new(Mutex::default())).collect() }
+    }
+
+    /// Reserves a place in `shard`, or, if that is full, in the next one with room. `None`: all are full
+    /// (4 billion tasks) or the registry is closed.
+    pub(crate) fn reserve(&self, shard: usize) -> Option<Slot> {
+        (0..SHARDS).map(|step| (shard + step) % SHARDS).find_map(|shard| {
+            let mut state = self.shards[shard].lock();
+            if state.closed {
+                None
+            } else {
+                state.slots.reserve(PLACES).map(|p| Slot::new(shard, p))
+            }
+        })
+    }
+
+    /// Reserves some places in `shard` for a worker that will soon want them.
+    pub(crate) fn reserve_batch(&self, shard: usize, spare: &mut Vec<Slot>) {
+        let mut state = self.shards[shard].lock();
+        if !state.closed {
+            let places = std::iter::from_fn(|| state.slots.reserve(PLACES)).take(BATCH);
+            spare.extend(places.map(|place| Slot::new(shard, place)));
+            // Lowest numbers first, from the end.
+            spare.reverse();
+        }
+    }
+
+    /// Enters a task at its place. False: the registry is closed, and the task must not run.
+    #[must_use]
+    pub(crate) fn enter(&self, slot: Slot, task: TaskRef, callback: bool) -> bool {
+        let mut state = self.shards[slot.shard()].lock();
+        if state.closed {
+            drop(state);
+            drop(task);
+            return false;
+        }
+        state.slots.fill(slot.place(), task, callback);
+        true
+    }
+
+    /// A task has ended: gives its place back.
+    pub(crate) fn leave(&self, slot: Slot) {
+        let task = self.shards[slot.shard()].lock().slots.vacate(slot.place());
+        drop(task);
+    }
+
+    /// Refuses new tasks from now on, and gives back those that live.
+    pub(crate) fn close(&self) -> Vec<TaskRef> {
+        let mut tasks = Vec::new();
+        for shard in &self.shards {
+            let mut state = shard.lock();
+            state.closed = true;
+            tasks.extend(state.slots.iter().map(|(task, _)| task.clone()));
+        }
+        tasks
+    }
+
+    /// The living tasks, without callbacks.
+    pub(crate) fn tasks(&self) -> Vec<TaskRef> {
+        let mut tasks = Vec::new();
+        for shard in &self.shards {
+            let state = shard.lock();
+            let entries = state.slots.iter().filter(|(_, callback)| !callback);
+            tasks.extend(entries.map(|(task, _)| task.clone()));
+        }
+        tasks
+    }
+
+    /// The living task with this number.
+    pub(crate) fn find(&self, number: u64) -> Option<TaskRef> {
+        self.shards.iter().find_map(|shard| {
+            let state = shard.lock();
+            state.slots.iter().find(|(task, _)| task.id().get() == number).map(|(t, _)| t.clone())
+        })
+    }
+
+    /// How many tasks and callbacks live.
+    pub(crate) fn living(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().slots.living()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corrente_task::{Cause, Options, Runnable, Schedule, spawn};
+
+    #[derive(Clone)]
+    struct Nowhere;
+    impl Schedule for Nowhere {
+        fn schedule(&self, _: Runnable, _: Cause) {}
+    }
+
+    fn task() -> TaskRef {
+        spawn(async {}, Nowhere, Options::default()).task_ref
+    }
+
+    #[test]
+    fn a_closed_registry_refuses() {
+        let registry = Registry::new();
+        let slots: Vec<Slot> = (0..3).filter_map(|shard| registry.reserve(shard)).collect();
+        assert!(registry.enter(slots[0], task(), false));
+        assert!(registry.enter(slots[1], task(), true));
+        assert_eq!((registry.living(), registry.tasks().len()), (2, 1));
+        assert_eq!(registry.close().len(), 2);
+        assert!(!registry.enter(slots[2], task(), false));
+        assert_eq!(registry.reserve(0), None);
+        slots.into_iter().for_each(|slot| registry.leave(slot));
+        assert_eq!(registry.living(), 0);
+    }
+
+    #[test]
+    fn batches_come_from_the_shard_that_was_asked() {
+        let registry = Registry::new();
+        let mut spare = Vec::new();
+        registry.reserve_batch(5, &mut spare);
+        assert_eq!(spare.len(), BATCH);
+        assert!(spare.iter().all(|slot| slot.shard() == 5));
+        assert_eq!(spare.last().map(|slot| slot.place()), Some(0));
+    }
+
+    #[test]
+    fn a_task_is_found_by_its_number() {
+        let registry = Registry::new();
+        let wanted = task();
+        for shard in 0..SHARDS {
+            let entered = registry.reserve(shard).is_some_and(|slot| {
+                registry.enter(slot, if shard == 90 { wanted.clone() } else { task() }, false)
+            });
+            assert!(entered);
+        }
+        assert_eq!(registry.find(wanted.id().get()), Some(wanted));
+        assert_eq!(registry.find(u64::MAX), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! Places for tasks, each with a number that stays while the task lives.
+//!
+//! Chunks of places with a bitmap each. What always holds: `open` lists the chunks that have a place, and
+//! the last of them is the one that is used next; a chunk that becomes empty is freed unless it is that
+//! one. So a million tasks leave no memory behind, and one task that comes and goes allocates nothing.
+
+use corrente_task::TaskRef;
+
+const CHUNK: usize = 256;
+const WORDS: usize = CHUNK / 64;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Slots {
+    chunks: Vec<Option<Box<Chunk>>>,
+    open: Vec<u32>,
+    living: usize,
+}
+
+struct Chunk {
+    tasks: [Option<TaskRef>; CHUNK],
+    taken: [u64; WORDS],
+    callbacks: [u64; WORDS],
+    many: usize,
+}
+
+impl Chunk {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            tasks: [const { None }; CHUNK],
+            taken: [0; WORDS],
+            callbacks: [0; WORDS],
+            many: 0,
+        })
+    }
+    fn take_place(&mut self) -> usize {
+        let word = self.taken.iter().position(|word| *word != u64::MAX).unwrap_or(0);
+        let bit = self.taken[word].trailing_ones() as usize;
+        self.taken[word] |= 1 << bit;
+        self.many += 1;
+        word * 64 + bit
+    }
+    fn is_callback(&self, place: usize) -> bool {
+        self.callbacks[place / 64] >> (place % 64) & 1 == 1
+    }
+}
+
+fn split(slot: u32) -> (usize, usize) {
+    (slot as usize / CHUNK, slot as usize % CHUNK)
+}
+
+impl Slots {
+    /// Takes a place; it is empty until [`fill`](Self::fill). `None`: `limit` numbers are in use.
+    pub(crate) fn reserve(&mut self, limit: u32) -> Option<u32> {
+        if self.open.is_empty() {
+            let next = u32::try_from(self.chunks.len()).ok()?;
+            if next as usize >= limit as usize / CHUNK {
+                return None;
+            }
+            self.chunks.push(None);
+            self.open.push(next);
+        }
+        let index = *self.open.last()?;
+        let chunk = self.chunks[index as usize].get_or_insert_with(Chunk::new);
+        let place = chunk.take_place();
+        if chunk.many == CHUNK {
+            self.open.pop();
+        }
+        Some(index * CHUNK as u32 + place as u32)
+    }
+
+    /// Puts a task into a reserved place.
+    pub(crate) fn fill(&mut self, slot: u32, task: TaskRef, callback: bool) {
+        let (index, place) = split(slot);
+        let Some(chunk) = self.chunks.get_mut(index).and_then(Option::as_mut) else {
+            debug_assert!(false, "slot {slot} was not reserved");
+            return;
+        };
+        debug_assert!(chunk.taken[place / 64] >> (place % 64) & 1 == 1);
+        let bit = u64::from(callback) << (place % 64);
+        chunk.callbacks[place / 64] = chunk.callbacks[place / 64] & !(1 << (place % 64)) | bit;
+        let before = chunk.tasks[place].replace(task);
+        debug_assert!(before.is_none(), "slot {slot} was filled twice");
+        self.living += 1;
+    }
+
+    /// Gives a place back; what was in it is the caller's to drop, outside of any lock.
+    pub(crate) fn vacate(&mut self, slot: u32) -> Option<TaskRef> {
+        let (index, place) = split(slot);
+        let chunk = self.chunks.get_mut(index)?.as_mut()?;
+        let task = chunk.tasks[place].take();
+        self.living -= usize::from(task.is_some());
+        chunk.taken[place / 64] &= !(1 << (place % 64));
+        chunk.many -= 1;
+        let (many, last) = (chunk.many, self.open.last().copied());
+        if many == CHUNK - 1 {
+            // It was full: now it is the one that is used next, and not the former.
+            self.open.push(index as u32);
+            self.free_if_empty(last);
+        } else if last != Some(index as u32) {
+            self.free_if_empty(Some(index as u32));
+        }
+        task
+    }
+
+    fn free_if_empty(&mut self, index: Option<u32>) {
+        let chunk = index.and_then(|index| self.chunks.get_mut(index as usize));
+        if let Some(chunk) = chunk {
+            chunk.take_if(|chunk| chunk.many == 0);
+        }
+    }
+
+    /// Tasks that have a place.
+    pub(crate) fn living(&self) -> usize {
+        self.living
+    }
+
+    /// The tasks, each with whether it is a callback.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TaskRef, bool)> {
+        self.chunks.iter().flatten().flat_map(|chunk| {
+            chunk.tasks.iter().enumerate().filter_map(|(place, task)| {
+                task.as_ref().map(|task| (task, chunk.is_callback(place)))
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corrente_task::{Cause, Options, Runnable, Schedule, spawn};
+
+    #[derive(Clone)]
+    struct Nowhere;
+    impl Schedule for Nowhere {
+        fn schedule(&self, _: Runnable, _: Cause) {}
+    }
+
+    fn task() -> TaskRef {
+        spawn(async {}, Nowhere, Options::default()).task_ref
+    }
+
+    #[test]
+    fn numbers_are_unique_while_in_use_and_chunks_are_freed() {
+        let mut slots = Slots::default();
+        let many = 10 * CHUNK;
+        let numbers: Vec<u32> = (0..many).filter_map(|_| slots.reserve(u32::MAX)).collect();
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), many);
+        let shared = task();
+        numbers.iter().for_each(|n| slots.fill(*n, shared.clone(), n % 3 == 0));
+        assert_eq!(slots.living(), many);
+        assert_eq!(slots.iter().filter(|(_, callback)| *callback).count(), many.div_ceil(3));
+        for number in numbers {
+            assert!(slots.vacate(number).is_some());
+        }
+        assert_eq!((slots.living(), slots.iter().count()), (0, 0));
+        assert_eq!(slots.chunks.iter().flatten().count(), 1, "the chunk in use stays");
+    }
+
+    #[test]
+    fn a_place_is_used_again_without_new_memory() {
+        let mut slots = Slots::default();
+        for _ in 0..10 * CHUNK {
+            let number = slots.reserve(u32::MAX).unwrap_or(u32::MAX);
+            slots.fill(number, task(), false);
+            assert!(slots.vacate(number).is_some());
+        }
+        assert_eq!(slots.chunks.len(), 1);
+    }
+
+    #[test]
+    fn an_unfilled_place_can_be_given_back() {
+        let mut slots = Slots::default();
+        let number = slots.reserve(u32::MAX).unwrap_or(u32::MAX);
+        assert!(slots.vacate(number).is_none());
+        assert_eq!(slots.living(), 0);
+    }
+
+    #[test]
+    fn the_numbers_end_at_the_limit() {
+        let mut slots = Slots::default();
+        let limit = 2 * CHUNK as u32;
+        assert_eq!(std::iter::from_fn(|| slots.reserve(limit)).count(), 2 * CHUNK);
+    }
+}

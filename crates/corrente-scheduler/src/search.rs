@@ -1,0 +1,137 @@
+//! The order in which a worker looks for work.
+//!
+//! Its own first: local tasks and others by turns, the next slot before the queue, but not for ever. Once
+//! in so many polls the injector and the driver before its own, so that a full queue starves neither. When
+//! it has nothing of its own it searches: the injector, what other workers owe, the driver. What always
+//! holds: a worker that searches is counted, and stops being counted when it has found something.
+
+use crate::queue::Injector;
+use crate::seat::Seat;
+use crate::worker::Worker;
+use corrente_task::Runnable;
+
+impl Worker {
+    /// What to poll next. `None`: nothing anywhere, or enough others are searching.
+    pub(crate) fn next_task(&self) -> Option<Runnable> {
+        if self.glance_is_due() {
+            if let Some(task) = self.look_outside() {
+                return Some(task);
+            }
+        }
+        if let Some(task) = self.own_task() {
+            self.stop_searching();
+            return Some(task);
+        }
+        self.search()
+    }
+
+    /// A task of the injector, before its own; and a glance at the driver.
+    fn look_outside(&self) -> Option<Runnable> {
+        self.glance();
+        let task = self.injected();
+        if task.is_some() {
+            self.stop_searching();
+        }
+        task
+    }
+
+    fn own_task(&self) -> Option<Runnable> {
+        let Some(local) = &self.local else { return self.stealable_task() };
+        let shake = self.shared.shake.as_ref();
+        if local.goes_first() {
+            local.pop(shake).or_else(|| self.stealable_task())
+        } else {
+            self.stealable_task().or_else(|| local.pop(shake))
+        }
+    }
+
+    fn stealable_task(&self) -> Option<Runnable> {
+        if let Some(shake) = &self.shared.shake {
+            if let Some(task) = shake.take(self.index) {
+                return Some(task);
+            }
+        }
+        let streak = &self.core.streak;
+        if streak.get() < self.shared.config.next_slot_limit {
+            if let Some(task) = self.take_next() {
+                streak.set(streak.get() + 1);
+                self.seat().own.counters.next_slot_hits.bump();
+                return Some(task);
+            }
+        }
+        streak.set(0);
+        self.pop_queue().or_else(|| self.take_next())
+    }
+
+    fn search(&self) -> Option<Runnable> {
+        if !self.core.searching.get() {
+            if !self.shared.idle.begin_search() {
+                return None;
+            }
+            self.core.searching.set(true);
+        }
+        let task = self.injected().or_else(|| self.stolen()).or_else(|| {
+            self.glance();
+            self.own_task()
+        });
+        if task.is_some() {
+            self.stop_searching();
+        }
+        task
+    }
+
+    /// A fair share of the injector, the shard next to this worker first.
+    fn injected(&self) -> Option<Runnable> {
+        let injectors = &self.shared.injectors;
+        let first = self.shared.injector_of(self.index);
+        let task = (0..injectors.len())
+            .map(|step| &injectors[(first + step) % injectors.len()])
+            .filter(|injector| !injector.is_empty())
+            .find_map(|injector| self.share_of(injector))?;
+        self.seat().own.counters.injected.bump();
+        Some(task)
+    }
+
+    fn share_of(&self, injector: &Injector<Runnable>) -> Option<Runnable> {
+        let share = injector.len() / self.shared.seats.len() + 1;
+        let task = injector.take_into(&self.core.queue, share);
+        if task.is_some() {
+            self.note_loaded();
+        }
+        task
+    }
+
+    /// Half of what another worker owes. Only those are visited that owe something.
+    fn stolen(&self) -> Option<Runnable> {
+        let seats = &self.shared.seats;
+        let first = self.draw(seats.len());
+        let task = (0..seats.len())
+            .map(|step| (first + step) % seats.len())
+            .filter(|victim| *victim != self.index)
+            .find_map(|victim| self.rob(&seats[victim], self.shared.idle.is_absent(victim)))?;
+        self.seat().own.counters.steals.bump();
+        Some(task)
+    }
+
+    fn rob(&self, victim: &Seat, absent: bool) -> Option<Runnable> {
+        if !victim.owes(absent) {
+            return None;
+        }
+        let task = victim.stealer.steal_into(&self.core.queue);
+        if task.is_some() {
+            self.note_loaded();
+            return task;
+        }
+        if absent || victim.advice.is_stuck() { victim.rob_next() } else { None }
+    }
+
+    /// A number below `limit`, so that thieves do not all begin with the same victim (xorshift).
+    fn draw(&self, limit: usize) -> usize {
+        let mut random = self.core.random.get();
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        self.core.random.set(random);
+        (random % limit.max(1) as u64) as usize
+    }
+}

@@ -1,0 +1,325 @@
+//! Finds workers that sit in one poll, and has others take what waits behind them.
+//!
+//! "No task waits behind another's poll" rests on this thread: up to a threshold of short tasks wake
+//! nobody, an item in a next slot wakes nobody, and a worker that leaves the driver for a long poll leaves
+//! nobody there. A tick looks at each worker's pulse. The same look tells whether its polls are short or
+//! long, and so sets the thresholds that the workers go by, for nothing.
+//!
+//! What always holds: while a worker is up, this thread ticks, or its next look at the parker's state
+//! sees that worker. While all sleep, it sleeps, too, without a time limit.
+
+use crate::idle::full_fence;
+use crate::metrics::SharedCount;
+use crate::parker::Parker;
+use crate::seat::{Pulse, Seat};
+use crate::shared::Shared;
+use corrente_shim::atomic::{AtomicBool, AtomicU64, Ordering};
+use corrente_task::{TaskId, TaskRef};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// The time from one look to the next, at first and while something is slow.
+const TICK: Duration = Duration::from_micros(200);
+/// The longest time from one look to the next.
+const TICK_MAX: Duration = Duration::from_micros(1600);
+/// After so many ticks with nothing slow in sight the next ones take twice as long.
+const CALM_TICKS: u32 = 50;
+/// After so many ticks without any work it goes to sleep. Waking it costs a system call, so work that
+/// comes and goes should find it awake.
+const IDLE_TICKS: u32 = 10;
+/// A worker with fewer polls in a [`TICK`] has long ones.
+const FEW_POLLS: u64 = 20;
+/// How often a busy worker should look at sockets and timers.
+const GLANCE: Duration = Duration::from_micros(50);
+
+/// A poll that has lasted too long, and still does.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LongPoll {
+    /// Which worker is blocked by it.
+    pub worker: usize,
+    /// The task, unless it ended just now.
+    pub task: Option<TaskId>,
+    /// The task's name, or its number.
+    pub name: String,
+    /// Where it was spawned.
+    pub location: Option<&'static Location<'static>>,
+    /// How long the poll has lasted at least.
+    pub so_far: Duration,
+}
+
+/// The watchdog as others see it.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    parker: Parker,
+    stop: AtomicBool,
+    /// A word for the fence, as the idle set has one.
+    order: AtomicU64,
+    pub(crate) rescues: SharedCount,
+    pub(crate) long_polls: SharedCount,
+}
+
+impl Watchdog {
+    pub(crate) fn new() -> Self {
+        Self {
+            parker: Parker::new(),
+            stop: AtomicBool::new(false),
+            order: AtomicU64::new(0),
+            rescues: SharedCount::new(),
+            long_polls: SharedCount::new(),
+        }
+    }
+
+    /// Somebody has begun to work. To be called after a full fence: see [`Parker::park_if`].
+    #[inline]
+    pub(crate) fn rouse(&self) {
+        if self.parker.is_taken() {
+            self.wake();
+        }
+    }
+
+    /// The same for who has passed no fence yet.
+    pub(crate) fn rouse_fenced(&self) {
+        full_fence(&self.order);
+        self.rouse();
+    }
+
+    #[cold]
+    fn wake(&self) {
+        let _ = self.parker.unpark(Waker::noop());
+    }
+
+    /// Ends the thread at its next look.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// The thread.
+    pub(crate) fn watch(&self, shared: &Shared) {
+        self.parker.belong_here();
+        let mut watch = Watch::new(shared.seats.len());
+        while !self.stop.load(Ordering::Acquire) {
+            if watch.idle_ticks >= IDLE_TICKS {
+                self.parker.park_if(|| {
+                    shared.idle.all_asleep()
+                        && !shared.blocking.has_queue()
+                        && !self.stop.load(Ordering::Acquire)
+                });
+                watch = Watch::new(shared.seats.len());
+            } else {
+                std::thread::sleep(watch.period);
+                watch.tick(shared);
+            }
+        }
+    }
+
+    fn rescue(&self, shared: &Shared) {
+        if shared.wake_sleeper() {
+            self.rescues.bump();
+        }
+    }
+
+    fn report(&self, shared: &Shared, worker: usize, number: u64, so_far: Duration) {
+        self.long_polls.bump();
+        let Some(hook) = &shared.hooks.long_poll else { return };
+        let report = LongPoll::new(worker, shared.find_task(number).as_ref(), number, so_far);
+        // The hook is the user's. It has nothing of ours in its hands, so a panic ends here.
+        let _ = catch_unwind(AssertUnwindSafe(|| hook(&report)));
+    }
+}
+
+impl LongPoll {
+    pub(crate) fn new(
+        worker: usize,
+        task: Option<&TaskRef>,
+        number: u64,
+        so_far: Duration,
+    ) -> Self {
+        Self {
+            worker,
+            name: task.map_or_else(|| format!("Task-{number}"), TaskRef::name),
+            location: task.map(TaskRef::location),
+            task: task.map(TaskRef::id),
+            so_far,
+        }
+    }
+}
+
+/// What the watchdog remembers from tick to tick.
+struct Watch {
+    workers: Vec<Watched>,
+    last: Instant,
+    period: Duration,
+    idle_ticks: u32,
+    calm_ticks: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Watched {
+    pulse: Pulse,
+    stuck: Option<Stuck>,
+}
+
+/// A worker was found twice in the same poll.
+#[derive(Clone, Copy)]
+struct Stuck {
+    since: Instant,
+    reported: bool,
+}
+
+/// What two looks at one worker say.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It did nothing.
+    Idle,
+    /// It began so many polls.
+    Moving(u64),
+    /// It sits in the poll in which it was seen before.
+    Stuck,
+}
+
+fn judge(before: Pulse, now: Pulse) -> Verdict {
+    match (before == now, now.is_polling()) {
+        (true, true) => Verdict::Stuck,
+        (true, false) => Verdict::Idle,
+        (false, _) => Verdict::Moving(now.polls() - before.polls()),
+    }
+}
+
+/// How many polls a worker makes in `GLANCE`, if it made `polls` in `elapsed`; at most `limit`.
+fn polls_per_glance(polls: u64, elapsed: Duration, limit: u32) -> u32 {
+    let per_glance = u128::from(polls) * GLANCE.as_nanos() / elapsed.as_nanos().max(1);
+    u32::try_from(per_glance).unwrap_or(u32::MAX).clamp(1, limit.max(1))
+}
+
+/// True if `polls` in `elapsed` is few.
+pub(crate) fn are_long(polls: u64, elapsed: Duration) -> bool {
+    u128::from(polls) * TICK.as_nanos() < u128::from(FEW_POLLS) * elapsed.as_nanos()
+}
+
+impl Watch {
+    fn new(workers: usize) -> Self {
+        Self {
+            workers: vec![Watched::default(); workers],
+            last: Instant::now(),
+            period: TICK,
+            idle_ticks: 0,
+            calm_ticks: 0,
+        }
+    }
+
+    fn tick(&mut self, shared: &Shared) {
+        let now = Instant::now();
+        let last = std::mem::replace(&mut self.last, now);
+        let (mut all_idle, mut calm) = (true, true);
+        for (index, seat) in shared.seats.iter().enumerate() {
+            let watched = &mut self.workers[index];
+            let pulse = seat.own.pulse();
+            let verdict = judge(std::mem::replace(&mut watched.pulse, pulse), pulse);
+            all_idle &= verdict == Verdict::Idle;
+            match verdict {
+                Verdict::Idle => watched.stuck = None,
+                Verdict::Moving(polls) => {
+                    watched.stuck = None;
+                    calm &= !advise(seat, polls, now - last, shared.config.driver_interval);
+                }
+                Verdict::Stuck => {
+                    calm = false;
+                    free_what_waits(shared, seat);
+                    let stuck = watched.stuck.get_or_insert(Stuck { since: last, reported: false });
+                    let so_far = now - stuck.since;
+                    if !stuck.reported && so_far >= shared.config.long_poll {
+                        stuck.reported = true;
+                        shared.watchdog.report(shared, index, seat.own.task(), so_far);
+                    }
+                }
+            }
+        }
+        let queued = shared.blocking.tick(shared, now);
+        self.idle_ticks = if all_idle && !queued { self.idle_ticks + 1 } else { 0 };
+        self.pace(calm);
+    }
+
+    fn pace(&mut self, calm: bool) {
+        if !calm {
+            (self.calm_ticks, self.period) = (0, TICK);
+        } else if self.calm_ticks < CALM_TICKS {
+            self.calm_ticks += 1;
+        } else {
+            (self.calm_ticks, self.period) = (0, (self.period * 2).min(TICK_MAX));
+        }
+    }
+}
+
+/// Tells a worker how long its polls are. True if they are long.
+fn advise(seat: &Seat, polls: u64, elapsed: Duration, limit: u32) -> bool {
+    let long = are_long(polls, elapsed);
+    seat.advice.set_slow(long);
+    seat.advice.set_glance_every(polls_per_glance(polls, elapsed, limit));
+    long
+}
+
+/// A worker sits in a poll: opens its queue and its next slot to all, and wakes somebody if something is
+/// there, or if nobody watches the driver.
+fn free_what_waits(shared: &Shared, seat: &Seat) {
+    seat.advice.set_slow(true);
+    seat.advice.set_glance_every(1);
+    seat.advice.set_stuck(true);
+    let unwatched = shared.idle.sleepers() != 0 && shared.baton.is_free();
+    if unwatched || seat.has_something() {
+        shared.watchdog.rescue(shared);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_seen_twice_is_stuck() {
+        let seat = Seat::new(crate::queue::LocalQueue::new().stealer(), true, 61);
+        let idle = seat.own.pulse();
+        seat.own.begin_poll(7);
+        let first = seat.own.pulse();
+        assert_eq!(judge(idle, idle), Verdict::Idle);
+        assert_eq!(judge(idle, first), Verdict::Moving(1));
+        assert_eq!(judge(first, first), Verdict::Stuck);
+        seat.own.end_poll();
+        seat.own.begin_poll(8);
+        assert_eq!(judge(first, seat.own.pulse()), Verdict::Moving(1));
+        seat.own.end_poll();
+        assert_eq!(judge(seat.own.pulse(), seat.own.pulse()), Verdict::Idle);
+    }
+
+    #[test]
+    fn advice_follows_the_length_of_polls() {
+        assert!(are_long(19, TICK));
+        assert!(!are_long(20, TICK));
+        assert!(are_long(39, TICK * 2));
+        assert_eq!(polls_per_glance(1, TICK, 61), 1);
+        assert_eq!(polls_per_glance(40, TICK, 61), 10);
+        assert_eq!(polls_per_glance(1_000_000, TICK, 61), 61);
+    }
+
+    #[test]
+    fn a_quiet_watch_slows_down_and_a_busy_one_does_not() {
+        let mut watch = Watch::new(1);
+        (0..10 * CALM_TICKS).for_each(|_| watch.pace(true));
+        assert_eq!(watch.period, TICK_MAX);
+        watch.pace(false);
+        assert_eq!(watch.period, TICK);
+    }
+
+    #[test]
+    fn a_worker_without_a_watchdog_has_no_patience() {
+        let seat = |watched| Seat::new(crate::queue::LocalQueue::new().stealer(), watched, 61);
+        for (watched, threshold) in [(true, 4), (false, 0)] {
+            let seat = seat(watched);
+            assert_eq!(seat.threshold(), 0, "fresh");
+            seat.own.set_fresh(false);
+            assert_eq!(seat.threshold(), threshold);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! A worker: takes a task, polls it, looks outside now and then, and sleeps when there is nothing.
+//!
+//! A [`Worker`] lives on one thread. Its [`Core`] (queue and habits) outlives the thread's stay: worker 0's
+//! is handed from one `block_on` to the next. In which order it looks for work is in `search.rs`, whom it
+//! wakes and how it goes to sleep in `idle.md`. What always holds: it never sleeps while its queue, its next
+//! slot or its mailbox holds something.
+
+use crate::local::LocalQueue as LocalTasks;
+use crate::queue::LocalQueue;
+use crate::registry::Slot;
+use crate::seat::Seat;
+use crate::shared::Shared;
+use corrente_task::{Cause, Runnable};
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// For so many polls after a sleep it is not known whether polls are short, and every item is worth a wake.
+const FRESH_POLLS: u32 = 16;
+
+/// What a worker keeps from thread to thread.
+pub(crate) struct Core {
+    pub(crate) queue: LocalQueue<Runnable>,
+    /// The owner's view of the next slot: see `Own::next`.
+    pub(crate) next_full: Cell<bool>,
+    /// The owner's view of `Own::loaded`.
+    loaded: Cell<bool>,
+    /// Polls in a row that came from the next slot.
+    pub(crate) streak: Cell<u32>,
+    /// Polls until it is not fresh any more.
+    fresh: Cell<u32>,
+    /// Polls until the next look outside.
+    until_glance: Cell<u32>,
+    /// Wakes come from a turn of the driver: to the queue with them, and one decision for all.
+    in_batch: Cell<bool>,
+    /// It is counted as searching.
+    pub(crate) searching: Cell<bool>,
+    pub(crate) random: Cell<u64>,
+    /// For the driver to fill. Empty between turns.
+    ready: Cell<Vec<Waker>>,
+    /// Places in the registry that it has reserved.
+    spare: RefCell<Vec<Slot>>,
+}
+
+impl Core {
+    pub(crate) fn new(index: usize) -> Self {
+        Self {
+            queue: LocalQueue::new(),
+            next_full: Cell::new(false),
+            loaded: Cell::new(false),
+            streak: Cell::new(0),
+            fresh: Cell::new(FRESH_POLLS),
+            until_glance: Cell::new(1),
+            in_batch: Cell::new(false),
+            searching: Cell::new(false),
+            random: Cell::new(index as u64 + 1),
+            ready: Cell::new(Vec::new()),
+            spare: RefCell::new(Vec::new()),
+        }
+    }
+}
+
+/// See the module.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    pub(crate) core: Core,
+    /// The tasks that are bound to this thread. Only worker 0 has some.
+    pub(crate) local: Option<Rc<LocalTasks>>,
+}
+
+impl Worker {
+    #[inline]
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.shared.seats[self.index]
+    }
+
+    /// Works until `done`, or until the pool stops.
+    pub(crate) fn work(&self, done: impl Fn() -> bool) {
+        while !done() {
+            if self.is_called_away() && self.shared.is_paused() {
+                self.stand_still();
+                continue;
+            }
+            match self.next_task() {
+                Some(task) => self.poll(task),
+                None => self.sleep(),
+            }
+        }
+        self.stop_searching();
+    }
+
+    fn poll(&self, task: Runnable) {
+        let seat = self.seat();
+        seat.own.begin_poll(task.task().id().get());
+        task.run();
+        seat.own.end_poll();
+        if seat.advice.is_stuck() {
+            seat.advice.set_stuck(false);
+        }
+        let fresh = self.core.fresh.get();
+        if fresh > 0 {
+            self.core.fresh.set(fresh - 1);
+            seat.own.set_fresh(fresh > 1);
+        }
+        self.core.until_glance.set(self.core.until_glance.get().saturating_sub(1));
+    }
+
+    /// True once in so many polls: then it is time to look at the driver and the injector.
+    #[inline]
+    pub(crate) fn glance_is_due(&self) -> bool {
+        let due = self.core.until_glance.get() == 0;
+        if due {
+            let advised = self.seat().advice.glance_every();
+            self.core.until_glance.set(advised.clamp(1, self.shared.config.driver_interval.max(1)));
+        }
+        due
+    }
+
+    /// A task of the pool has become ready on this thread.
+    #[inline]
+    pub(crate) fn push(&self, runnable: Runnable, cause: Cause) {
+        if let Some(shake) = &self.shared.shake {
+            return shake.scatter(&self.shared, runnable);
+        }
+        match cause {
+            Cause::Wake if !self.core.in_batch.get() => {
+                if let Some(displaced) = self.put_next(runnable) {
+                    self.enqueue(displaced);
+                    self.offer(self.core.queue.len());
+                }
+            }
+            Cause::Wake => self.enqueue(runnable),
+            // It was polled just now, so it goes behind all others. One item of the queue is this worker's
+            // own next poll, so a lone yielder wakes nobody.
+            Cause::Yield => {
+                self.enqueue(runnable);
+                self.offer(self.core.queue.len().saturating_sub(1));
+            }
+        }
+    }
+
+    #[inline]
+    fn put_next(&self, runnable: Runnable) -> Option<Runnable> {
+        let seat = self.seat();
+        let displaced = seat.next.put(runnable);
+        self.core.next_full.set(true);
+        seat.own.next_was_put();
+        displaced
+    }
+
+    #[inline]
+    pub(crate) fn take_next(&self) -> Option<Runnable> {
+        if !self.core.next_full.replace(false) {
+            return None;
+        }
+        let seat = self.seat();
+        let task = seat.next.take();
+        seat.own.next_was_taken();
+        task
+    }
+
+    #[inline]
+    pub(crate) fn enqueue(&self, runnable: Runnable) {
+        self.core.queue.push(runnable);
+        self.note_loaded();
+    }
+
+    /// Something was put into the queue.
+    #[inline]
+    pub(crate) fn note_loaded(&self) {
+        if !self.core.loaded.replace(true) {
+            self.seat().own.set_loaded(true);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn pop_queue(&self) -> Option<Runnable> {
+        let task = self.core.queue.pop();
+        if task.is_none() && self.core.loaded.replace(false) {
+            self.seat().own.set_loaded(false);
+        }
+        task
+    }
+
+    /// `backlog` items wait behind this worker. Wakes somebody if that is more than they may.
+    #[inline]
+    fn offer(&self, backlog: usize) {
+        if backlog > self.seat().threshold() && self.shared.wake_sleeper() {
+            self.seat().own.counters.wakes_sent.bump();
+        }
+    }
+
+    /// If it is counted as searching: it is not any more. The last searcher hands the search on.
+    #[inline]
+    pub(crate) fn stop_searching(&self) {
+        if self.core.searching.replace(false)
+            && self.shared.idle.end_search()
+            && self.shared.owes_something()
+            && self.shared.wake_sleeper()
+        {
+            self.seat().own.counters.wakes_sent.bump();
+        }
+    }
+
+    /// A place in the registry for a task that is spawned here.
+    #[inline]
+    pub(crate) fn reserve(&self) -> Option<Slot> {
+        let mut spare = self.core.spare.borrow_mut();
+        if spare.is_empty() {
+            self.shared.registry.reserve_batch(self.index, &mut spare);
+        }
+        spare.pop().or_else(|| self.shared.registry.reserve(self.index))
+    }
+
+    /// Looks at the driver without waiting, and wakes whoever it says.
+    pub(crate) fn glance(&self) {
+        let Some(mut held) = self.shared.baton.try_take() else { return };
+        let mut ready = self.core.ready.take();
+        self.seat().own.counters.driver_glances.bump();
+        held.glance(&mut ready);
+        drop(held);
+        self.wake_all(ready);
+    }
+
+    /// Wakes what a turn of the driver gave. The driver has been given back.
+    fn wake_all(&self, mut ready: Vec<Waker>) {
+        if !ready.is_empty() {
+            self.seat().own.counters.driver_events.add(ready.len() as u64);
+            self.core.in_batch.set(true);
+            for waker in ready.drain(..) {
+                wake_contained(waker);
+            }
+            self.core.in_batch.set(false);
+            // One of them is this worker's own next poll.
+            self.offer(self.core.queue.len().saturating_sub(1));
+        }
+        self.core.ready.set(ready);
+    }
+
+    /// Found nothing anywhere: lies down, looks once more, sleeps. See `idle.md`.
+    fn sleep(&self) {
+        let shared = &*self.shared;
+        let mut ready = self.core.ready.take();
+        shared.idle.lie_down(self.index, self.core.searching.replace(false));
+        if !self.must_get_up() {
+            self.seat().own.counters.parks.bump();
+            self.rest(&mut ready);
+            self.core.fresh.set(FRESH_POLLS);
+            self.seat().own.set_fresh(true);
+        }
+        self.core.searching.set(shared.idle.get_up(self.index));
+        shared.watchdog.rouse();
+        self.wake_all(ready);
+    }
+
+    /// The last look, when everybody can see that this worker has lain down.
+    fn must_get_up(&self) -> bool {
+        self.is_called_away()
+            || self.local.as_ref().is_some_and(|tasks| tasks.local.has_mail())
+            || self.shared.shake.as_ref().is_some_and(|shake| shake.has_mail(self.index))
+            || self.shared.owes_something()
+    }
+
+    /// Sleeps, in the driver if nobody else does.
+    fn rest(&self, ready: &mut Vec<Waker>) {
+        let shared = &*self.shared;
+        let Some(mut held) = shared.baton.try_take() else {
+            return shared.standstill.sleep(shared, || self.seat().parker.park());
+        };
+        if shared.standstill.step(shared, &mut held, ready) {
+            return;
+        }
+        if self.seat().parker.enter_driver() {
+            self.seat().own.counters.driver_waits.bump();
+            shared.idle.set_lookout(Some(self.index));
+            held.turn(None, ready);
+            shared.idle.set_lookout(None);
+            self.seat().parker.leave_driver();
+        }
+        drop(held);
+        shared.standstill.get_up();
+    }
+
+    /// True if the pool stops or pauses. Worker 0 belongs to the thread that calls `block_on`, and goes on.
+    #[inline]
+    fn is_called_away(&self) -> bool {
+        self.index != 0 && self.shared.signals() != 0
+    }
+
+    /// Stands still until the pool goes on.
+    fn stand_still(&self) {
+        self.stop_searching();
+        self.shared.depart(self.index);
+        self.shared.pause.stand_still();
+        self.shared.arrive(self.index);
+    }
+}
+
+/// Wakes somebody. The waker may be a user's, so it may panic; nothing of ours is held meanwhile.
+pub(crate) fn wake_contained(waker: Waker) {
+    // The panic hook has printed its message; there is no task to blame.
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+}
