@@ -64,7 +64,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
             ContextChoice::Shared(shared) => (shared.snapshot(), Some(shared)),
         };
         let callback = options.kind == Kind::Callback;
-        let word = Snapshot::spawned(FIRST_REFERENCES, callback, shared.is_some());
+        let word = Snapshot::spawned(FIRST_REFERENCES, callback, shared.is_some(), false);
         let cell = Box::new(Self {
             header: Header::new(State::new(word), &Self::VTABLE, options.location, context),
             schedule,

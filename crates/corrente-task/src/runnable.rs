@@ -109,7 +109,7 @@ impl Drop for Runnable {
     fn drop(&mut self) {
         let header = self.0;
         // SAFETY: as in `run`.
-        match unsafe { header.as_ref() }.state.start() {
+        match unsafe { header.as_ref() }.state.give_up() {
             Start::Poll(_) => {
                 // SAFETY: we hold RUNNING, and the reference until it is dropped below.
                 unsafe { end(header, Ending::Error(cancelled())) };

@@ -36,13 +36,13 @@
 //!
 //! ```text
 //! state                | wake           | start           | give up         | let go          | let go (seizer) | announce        | seize           | abort           | complete
-//! idle                 | scheduled, submit | ! | ! | ! | seized, seized | seized, seized | scheduled+ABORTED, submit | !
-//! scheduled            | - | running, poll | ! | ! | seized+SCHEDULED, seized | seized+SCHEDULED, seized | scheduled+ABORTED, noted | !
-//! running              | running+SCHEDULED | ! | idle, parked | idle, quiet | running+POSTED, posted | - busy | running+ABORTED, noted | complete
-//! running+SCHEDULED    | - | running+SCHEDULED+BOUNCED, bounced | scheduled, submit | scheduled, quiet | running+SCHEDULED+POSTED, posted | - busy | running+SCHEDULED+ABORTED, noted | complete
-//! running+POSTED       | running+SCHEDULED+POSTED | ! | running, look | running, look | - posted | - busy | running+ABORTED+POSTED, noted | complete
-//! running+ABORTED      | running+SCHEDULED+ABORTED | ! | running+ABORTED, drop | running+ABORTED, drop | running+ABORTED+POSTED, posted | - busy | - noted | complete+ABORTED
-//! complete             | - | complete, discard | ! | ! | - done | - done | - done | !
+//! idle                 | scheduled, submit | ! | ! | ! | ! | seized, seized | seized, seized | scheduled+ABORTED, submit | !
+//! scheduled            | - | running, poll | running, end | ! | ! | seized+SCHEDULED, seized | seized+SCHEDULED, seized | scheduled+ABORTED, noted | !
+//! running              | running+SCHEDULED | ! | ! | idle, parked | idle, quiet | running+POSTED, posted | - busy | running+ABORTED, noted | complete
+//! running+SCHEDULED    | - | running+SCHEDULED+BOUNCED, bounced | running+SCHEDULED+ABORTED+BOUNCED, bounced | scheduled, submit | scheduled, quiet | running+SCHEDULED+POSTED, posted | - busy | running+SCHEDULED+ABORTED, noted | complete
+//! running+POSTED       | running+SCHEDULED+POSTED | ! | ! | running, look | running, look | - posted | - busy | running+ABORTED+POSTED, noted | complete
+//! running+ABORTED      | running+SCHEDULED+ABORTED | ! | ! | running+ABORTED, drop | scheduled+ABORTED, submit | running+ABORTED+POSTED, posted | - busy | - noted | complete+ABORTED
+//! complete             | - | complete, discard | complete, discard | ! | ! | - done | - done | - done | !
 //! ```
 
 use corrente_shim::atomic::{AtomicUsize, Ordering};
