@@ -26,6 +26,8 @@ pub enum Request {
     Book,
     /// The benchmarks; `bench.rs` reads its own arguments.
     Bench(Vec<String>),
+    /// The scenarios beside CPython; `conformance.rs` reads its own arguments.
+    Conformance(Vec<String>),
 }
 
 struct Command {
@@ -86,6 +88,12 @@ const COMMANDS: &[Command] = &[
         detail: "`cargo xtask bench --help` says more.",
     },
     Command {
+        name: "conformance",
+        arguments: "[--record] [--only TEXT] [--repeat N]",
+        summary: "corrente's traces beside those of CPython's asyncio",
+        detail: "`cargo xtask conformance --help` says more.",
+    },
+    Command {
         name: "help",
         arguments: "[COMMAND]",
         summary: "this list, or more on one command",
@@ -101,7 +109,9 @@ pub fn parse(args: &[String]) -> Result<Request, String> {
     let Some((command, rest)) = args.split_first() else {
         return Ok(Request::Help(overview()));
     };
-    if command != "bench" && rest.iter().any(|arg| arg == "--help" || arg == "-h") {
+    if !matches!(command.as_str(), "bench" | "conformance")
+        && rest.iter().any(|arg| arg == "--help" || arg == "-h")
+    {
         return Ok(Request::Help(help(command)?));
     }
     match command.as_str() {
@@ -112,6 +122,7 @@ pub fn parse(args: &[String]) -> Result<Request, String> {
         "msrv" => nothing_more(command, rest, Request::Msrv),
         "book" => nothing_more(command, rest, Request::Book),
         "bench" => Ok(Request::Bench(rest.to_vec())),
+        "conformance" => Ok(Request::Conformance(rest.to_vec())),
         "help" | "--help" | "-h" => match rest {
             [] => Ok(Request::Help(overview())),
             [about, ..] => Ok(Request::Help(help(about)?)),

@@ -8,6 +8,7 @@
 mod bench;
 mod book;
 mod ci;
+mod conformance;
 mod debian;
 mod flags;
 mod loom;
@@ -48,5 +49,6 @@ fn carry_out(request: Request) -> Result<(), String> {
         Request::Msrv => msrv::run(&workspace()?),
         Request::Book => book::run(&workspace()?),
         Request::Bench(args) => bench::run(&args),
+        Request::Conformance(args) => conformance::run(&workspace()?, &args),
     }
 }
