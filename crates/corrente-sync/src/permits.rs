@@ -1,0 +1,194 @@
+//! A fair count of units: the core of [`Lock`](crate::Lock), [`RwLock`](crate::RwLock) and the
+//! semaphores.
+//!
+//! One word holds how many units are free, and a bit that says whether anybody is in the line. Without
+//! a line, taking and giving units is one read-modify-write of that word. With a line, everybody goes
+//! through its lock. Who may touch what: the word's units may be *taken* by anybody while `QUEUED` is
+//! clear, but only under the lock while it is set; they may be *given* by anybody at any time; the bit
+//! itself changes only under the lock.
+//!
+//! What always holds when nobody has the lock:
+//! * `QUEUED` is set exactly if the line has somebody in it, also one who was granted and has not taken
+//!   note of it yet. So nobody can overtake.
+//! * The first in line wants more than is free, or somebody who has just given units is on the way to
+//!   the lock.
+//! * Free units, units held, and units granted add up to what there is.
+
+use crate::wait_queue::{Act, Entered, Held, List, Wait};
+use corrente_shim::atomic::{AtomicUsize, Ordering};
+use corrente_shim::sync::Mutex;
+
+/// The line has somebody in it.
+const QUEUED: usize = 1;
+/// One free unit: the units are counted in the bits above `QUEUED`.
+const ONE: usize = 2;
+
+/// More units than this there cannot be.
+pub(crate) const MAX_UNITS: usize = usize::MAX >> 3;
+
+/// A number of units, and a line of those who wait for some.
+#[derive(Debug)]
+pub(crate) struct Permits {
+    /// ```text
+    /// bits 1..    free units
+    /// bit  0      QUEUED
+    /// ```
+    word: AtomicUsize,
+    /// Each in the line wants so many units.
+    line: Mutex<List<usize>>,
+}
+
+/// There would be more than [`MAX_UNITS`].
+#[derive(Debug)]
+pub(crate) struct TooMany;
+
+impl Permits {
+    pub(crate) fn new(units: usize) -> Self {
+        assert!(units <= MAX_UNITS, "a semaphore of more than {MAX_UNITS} units");
+        Self { word: AtomicUsize::new(units * ONE), line: Mutex::new(List::new()) }
+    }
+
+    /// Takes units if there are enough and nobody is in the line.
+    #[inline]
+    pub(crate) fn try_acquire(&self, units: usize) -> bool {
+        // Relaxed: a guess that the exchange below checks.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if word & QUEUED != 0 || word / ONE < units {
+                return false;
+            }
+            // Acquire: whoever takes units sees all that happened before they were given. (Every change
+            // of the word is a read-modify-write, so it goes on carrying what earlier givers released.)
+            match self.word.compare_exchange_weak(
+                word,
+                word - units * ONE,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Waits for units, first come first served.
+    #[inline]
+    pub(crate) fn acquire(&self, units: usize) -> Wait<&Self, Acquire> {
+        Wait::new(self, Acquire { units })
+    }
+
+    /// Gives units. The caller knows that there cannot be more than [`MAX_UNITS`] then.
+    #[inline]
+    pub(crate) fn release(&self, units: usize) {
+        // Release: whoever takes these units sees all that was done before.
+        let before = self.word.fetch_add(units * ONE, Ordering::Release);
+        if before & QUEUED != 0 {
+            self.serve();
+        }
+    }
+
+    /// Gives units that nobody had taken before.
+    pub(crate) fn add(&self, units: usize) -> Result<(), TooMany> {
+        let added = self.word.fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
+            let free = (word / ONE).checked_add(units).filter(|free| *free <= MAX_UNITS)?;
+            Some((free * ONE) | (word & QUEUED))
+        });
+        match added {
+            Ok(before) if before & QUEUED != 0 => self.serve(),
+            Ok(_) => {}
+            Err(_) => return Err(TooMany),
+        }
+        Ok(())
+    }
+
+    /// How many units nobody holds and nobody was granted.
+    pub(crate) fn free(&self) -> usize {
+        self.word.load(Ordering::Acquire) / ONE
+    }
+
+    /// True if somebody is in the line.
+    pub(crate) fn has_line(&self) -> bool {
+        self.word.load(Ordering::Acquire) & QUEUED != 0
+    }
+
+    /// True if somebody was granted units and has not taken note of it yet.
+    pub(crate) fn has_unclaimed(&self) -> bool {
+        self.has_line() && self.line.lock().granted() > 0
+    }
+
+    /// Somebody gave units while there was a line.
+    #[cold]
+    fn serve(&self) {
+        Acquire::settle(self, &mut Held::lock(&self.line));
+    }
+}
+
+/// Waits for so many units.
+pub(crate) struct Acquire {
+    units: usize,
+}
+
+impl Act<Permits> for Acquire {
+    type Shared = List<usize>;
+    type Want = usize;
+    type Output = ();
+
+    fn mutex(home: &Permits) -> &Mutex<List<usize>> {
+        &home.line
+    }
+
+    fn line(shared: &mut List<usize>) -> &mut List<usize> {
+        shared
+    }
+
+    #[inline]
+    fn try_now(&mut self, home: &Permits) -> Option<()> {
+        home.try_acquire(self.units).then_some(())
+    }
+
+    fn enter(&mut self, home: &Permits, held: &mut Held<'_, List<usize>>) -> Entered<(), usize> {
+        if !held.parts().0.is_empty() {
+            return Entered::Wait(self.units);
+        }
+        // Takes the units or opens a line, as one step: whoever gives units after it sees the bit.
+        let mut word = home.word.load(Ordering::Relaxed);
+        loop {
+            let enough = word / ONE >= self.units;
+            let next = if enough { word - self.units * ONE } else { word | QUEUED };
+            // Acquire: as in `try_acquire`.
+            match home.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) if enough => return Entered::Done(()),
+                Ok(_) => return Entered::Wait(self.units),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    fn claim(&mut self, _: &Permits, _: &mut Held<'_, List<usize>>, _: usize) -> Option<()> {
+        // The units left the word when they were granted.
+        Some(())
+    }
+
+    fn give_back(home: &Permits, _: &mut Held<'_, List<usize>>, units: usize) {
+        // Relaxed: the next grant comes later under this same lock, which orders it.
+        home.word.fetch_add(units * ONE, Ordering::Relaxed);
+    }
+
+    fn settle(home: &Permits, held: &mut Held<'_, List<usize>>) {
+        let (line, wakers) = held.parts();
+        while let Some(&mut units) = line.first() {
+            // Relaxed: units may come meanwhile, but while QUEUED is set only the lock's owner takes any.
+            if home.word.load(Ordering::Relaxed) / ONE < units {
+                break;
+            }
+            // Acquire: what the givers released goes on to the granted waiter through the lock.
+            home.word.fetch_sub(units * ONE, Ordering::Acquire);
+            line.grant_first(wakers);
+        }
+        if line.is_empty() {
+            // Release: from here on takers skip the lock, so they must see what its owners saw.
+            home.word.fetch_and(!QUEUED, Ordering::Release);
+        }
+    }
+}

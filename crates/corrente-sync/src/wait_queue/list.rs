@@ -1,0 +1,257 @@
+//! The line itself: waiters in order of arrival, as a slab with index links.
+//!
+//! A pure structure: no lock, no atomics, and it wakes nobody. Each primitive keeps its lists under its
+//! own lock and is the only one who touches them. Compared with a queue of boxed nodes it allocates
+//! only when it grows, leaves in O(1) from the middle, and needs no unsafe code.
+//!
+//! What always holds:
+//! * A slot is free, waiting or granted. Waiting slots form a doubly linked list, first come first;
+//!   granted ones are in no list and stay only until their owner has taken note.
+//! * Grants are given from the front, so whoever waits came after all who were granted.
+//! * A waiter holds the only [`Key`] of its slot from `push` to `remove`. The generation in it is
+//!   compared at every use: a key of a slot that was given to somebody else is a bug, and panics.
+
+use super::wakers::Wakers;
+use std::task::Waker;
+
+/// No slot.
+const NIL: u32 = u32::MAX;
+/// An empty list gives its memory back if it has room for more than this many waiters.
+const KEEP: usize = 32;
+
+/// A waiter's place in a [`List`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    index: u32,
+    generation: u32,
+}
+
+/// How somebody stood when it left.
+#[derive(Debug)]
+pub(crate) enum Left<W> {
+    /// It was waiting; this is its waker, to be dropped outside the lock.
+    Waiting(Waker),
+    /// It had been granted this.
+    Granted(W),
+}
+
+/// Waiters in order of arrival, each with what it wants.
+#[derive(Debug)]
+pub(crate) struct List<W> {
+    slots: Vec<Slot<W>>,
+    free: u32,
+    first: u32,
+    last: u32,
+    waiting: u32,
+    granted: u32,
+    generation: u32,
+}
+
+#[derive(Debug)]
+struct Slot<W> {
+    generation: u32,
+    previous: u32,
+    /// The next one in line; of a free slot, the next free one.
+    next: u32,
+    occupant: Occupant<W>,
+}
+
+#[derive(Debug)]
+enum Occupant<W> {
+    Nobody,
+    Waiting(Waker, W),
+    Granted(W),
+}
+
+impl<W: Copy> List<W> {
+    /// A list without waiters. Allocates nothing.
+    pub(crate) const fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: NIL,
+            first: NIL,
+            last: NIL,
+            waiting: 0,
+            granted: 0,
+            generation: 0,
+        }
+    }
+
+    /// True if nobody waits and every grant has been taken note of.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting == 0 && self.granted == 0
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting as usize
+    }
+
+    /// How many were granted and have not taken note yet.
+    pub(crate) fn granted(&self) -> usize {
+        self.granted as usize
+    }
+
+    /// Joins the end of the line.
+    pub(crate) fn push(&mut self, waker: Waker, want: W) -> Key {
+        let index = self.take_slot(Occupant::Waiting(waker, want));
+        let last = self.last;
+        self.link(last, index, NIL);
+        Key { index, generation: self.slots[index as usize].generation }
+    }
+
+    /// What the first in line wants.
+    pub(crate) fn first(&mut self) -> Option<&mut W> {
+        let first = self.slots.get_mut(self.first as usize)?;
+        match &mut first.occupant {
+            Occupant::Waiting(_, want) => Some(want),
+            Occupant::Granted(_) | Occupant::Nobody => None,
+        }
+    }
+
+    /// Grants the first in line what it wants; its waker joins `wakers`. False if nobody waits.
+    pub(crate) fn grant_first(&mut self, wakers: &mut Wakers) -> bool {
+        let index = self.first;
+        if index == NIL {
+            return false;
+        }
+        self.unlink(index);
+        self.granted += 1;
+        let slot = &mut self.slots[index as usize];
+        if let Occupant::Waiting(waker, want) =
+            std::mem::replace(&mut slot.occupant, Occupant::Nobody)
+        {
+            slot.occupant = Occupant::Granted(want);
+            wakers.push(waker);
+        }
+        true
+    }
+
+    /// Grants all who wait.
+    pub(crate) fn grant_all(&mut self, wakers: &mut Wakers) {
+        while self.grant_first(wakers) {}
+    }
+
+    /// A granted waiter found its grant taken: it waits again, as the first in line.
+    pub(crate) fn wait_again(&mut self, key: Key, waker: Waker) {
+        let slot = self.slot(key);
+        let Occupant::Granted(want) = slot.occupant else {
+            unreachable!("only a granted waiter can wait again");
+        };
+        slot.occupant = Occupant::Waiting(waker, want);
+        self.granted -= 1;
+        let first = self.first;
+        self.link(NIL, key.index, first);
+    }
+
+    /// What the waiter was granted. `None`: it is not its turn yet.
+    pub(crate) fn grant(&self, key: Key) -> Option<W> {
+        match self.look(key).occupant {
+            Occupant::Granted(want) => Some(want),
+            Occupant::Waiting(..) | Occupant::Nobody => None,
+        }
+    }
+
+    /// True if a grant would wake what `waker` wakes.
+    pub(crate) fn would_wake(&self, key: Key, waker: &Waker) -> bool {
+        match &self.look(key).occupant {
+            Occupant::Waiting(stored, _) => stored.will_wake(waker),
+            Occupant::Granted(_) | Occupant::Nobody => true,
+        }
+    }
+
+    /// From now on a grant wakes `waker`. Gives back the one that must be dropped outside the lock.
+    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) -> Waker {
+        match &mut self.slot(key).occupant {
+            Occupant::Waiting(stored, _) => std::mem::replace(stored, waker),
+            Occupant::Granted(_) | Occupant::Nobody => waker,
+        }
+    }
+
+    /// Leaves the line, or takes note of the grant.
+    pub(crate) fn remove(&mut self, key: Key) -> Left<W> {
+        let slot = self.slot(key);
+        match std::mem::replace(&mut slot.occupant, Occupant::Nobody) {
+            Occupant::Waiting(waker, _) => {
+                self.unlink(key.index);
+                self.give_slot_back(key.index);
+                Left::Waiting(waker)
+            }
+            Occupant::Granted(want) => {
+                self.granted -= 1;
+                self.give_slot_back(key.index);
+                Left::Granted(want)
+            }
+            Occupant::Nobody => unreachable!("a key without a waiter"),
+        }
+    }
+
+    fn look(&self, key: Key) -> &Slot<W> {
+        let slot = &self.slots[key.index as usize];
+        assert!(slot.generation == key.generation, "a stale key of a wait queue");
+        slot
+    }
+
+    fn slot(&mut self, key: Key) -> &mut Slot<W> {
+        let slot = &mut self.slots[key.index as usize];
+        assert!(slot.generation == key.generation, "a stale key of a wait queue");
+        slot
+    }
+
+    fn take_slot(&mut self, occupant: Occupant<W>) -> u32 {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        if self.free == NIL {
+            let index = u32::try_from(self.slots.len()).unwrap_or(NIL);
+            assert!(index != NIL, "more waiters than a wait queue can hold");
+            self.slots.push(Slot { generation, previous: NIL, next: NIL, occupant });
+            return index;
+        }
+        let index = self.free;
+        let slot = &mut self.slots[index as usize];
+        self.free = slot.next;
+        slot.generation = generation;
+        slot.occupant = occupant;
+        index
+    }
+
+    fn give_slot_back(&mut self, index: u32) {
+        if self.is_empty() && self.slots.len() > KEEP {
+            self.slots = Vec::new();
+            self.free = NIL;
+            return;
+        }
+        let slot = &mut self.slots[index as usize];
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.next = self.free;
+        self.free = index;
+    }
+
+    /// Puts `index` between two neighbours in the line.
+    fn link(&mut self, previous: u32, index: u32, next: u32) {
+        self.waiting += 1;
+        let slot = &mut self.slots[index as usize];
+        slot.previous = previous;
+        slot.next = next;
+        self.point_at(previous, index, next, index);
+    }
+
+    /// Takes `index` out of the line.
+    fn unlink(&mut self, index: u32) {
+        self.waiting -= 1;
+        let Slot { previous, next, .. } = self.slots[index as usize];
+        self.point_at(previous, next, next, previous);
+    }
+
+    /// Makes `previous` lead to `forward` and `next` lead back to `backward`; NIL is the list's own end.
+    fn point_at(&mut self, previous: u32, forward: u32, next: u32, backward: u32) {
+        match previous {
+            NIL => self.first = forward,
+            _ => self.slots[previous as usize].next = forward,
+        }
+        match next {
+            NIL => self.last = backward,
+            _ => self.slots[next as usize].previous = backward,
+        }
+    }
+}
