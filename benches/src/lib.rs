@@ -86,6 +86,16 @@ pub trait Contender: Sized + Send + Sync + 'static {
     where
         F: Future<Output = ()> + Send + 'static;
 
+    /// Runs ten futures as tasks and sums up their outputs, in the runtime's shortest way to wait for a known few.
+    fn gather<F>(futures: [F; 10]) -> impl Future<Output = u64> + Send
+    where
+        F: Future<Output = u64> + Send + 'static;
+
+    /// The same in the runtime's way to hold any number of tasks together.
+    fn group<F>(futures: [F; 10]) -> impl Future<Output = u64> + Send
+    where
+        F: Future<Output = u64> + Send + 'static;
+
     /// Hands `work` to a thread for blocking calls at once; the future ends with its result.
     fn spawn_blocking<R, G>(work: G) -> impl Future<Output = R> + Send + 'static
     where

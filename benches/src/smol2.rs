@@ -79,6 +79,25 @@ impl Contender for Smol {
         EXECUTOR.spawn(future).detach();
     }
 
+    async fn gather<G>(futures: [G; 10]) -> u64
+    where
+        G: Future<Output = u64> + Send + 'static,
+    {
+        let mut sum = 0;
+        for task in futures.map(Self::spawn) {
+            sum += task.await;
+        }
+        sum
+    }
+
+    async fn group<G>(futures: [G; 10]) -> u64
+    where
+        G: Future<Output = u64> + Send + 'static,
+    {
+        // smol has no type for this; a list of tasks, which are cancelled when dropped, comes nearest.
+        Self::gather(futures).await
+    }
+
     fn spawn_blocking<R, G>(work: G) -> impl Future<Output = R> + Send + 'static
     where
         R: Send + 'static,

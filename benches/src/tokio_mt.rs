@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// tokio, with the scheduler that `F` builds.
 pub struct Tokio<F>(PhantomData<F>);
@@ -91,6 +91,27 @@ impl<F: Flavour> Contender for Tokio<F> {
         G: Future<Output = ()> + Send + 'static,
     {
         drop(outside.spawn(future));
+    }
+
+    async fn gather<G>(futures: [G; 10]) -> u64
+    where
+        G: Future<Output = u64> + Send + 'static,
+    {
+        let [a, b, c, d, e, f, g, h, i, j] = futures.map(Self::spawn);
+        let (a, b, c, d, e, f, g, h, i, j) = tokio::join!(a, b, c, d, e, f, g, h, i, j);
+        a + b + c + d + e + f + g + h + i + j
+    }
+
+    async fn group<G>(futures: [G; 10]) -> u64
+    where
+        G: Future<Output = u64> + Send + 'static,
+    {
+        let mut tasks: JoinSet<u64> = futures.into_iter().collect();
+        let mut sum = 0;
+        while let Some(outcome) = tasks.join_next().await {
+            sum += outcome.expect("the task ends well");
+        }
+        sum
     }
 
     fn spawn_blocking<R, G>(work: G) -> impl Future<Output = R> + Send + 'static

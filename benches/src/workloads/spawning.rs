@@ -113,3 +113,38 @@ fn node<C: Contender>(depth: u32) -> Pin<Box<dyn Future<Output = usize> + Send>>
         1 + left.await + right.await
     })
 }
+
+/// Ten tasks at a time, waited for in the runtime's shortest way.
+pub async fn gather<C: Contender>(scale: f64) -> Figures {
+    let gathers = scaled(15_000, scale);
+    let mut passes = Passes::new(4, gathers);
+    while passes.start() {
+        let mut sum = 0;
+        for _ in 0..gathers {
+            sum += C::gather(ten()).await;
+        }
+        passes.stop();
+        assert_eq!(sum, gathers as u64 * 45);
+    }
+    passes.figures()
+}
+
+/// Ten tasks at a time, held together as a group.
+pub async fn group<C: Contender>(scale: f64) -> Figures {
+    let groups = scaled(15_000, scale);
+    let mut passes = Passes::new(4, groups);
+    while passes.start() {
+        let mut sum = 0;
+        for _ in 0..groups {
+            sum += C::group(ten()).await;
+        }
+        passes.stop();
+        assert_eq!(sum, groups as u64 * 45);
+    }
+    passes.figures()
+}
+
+/// Futures that are the numbers from 0 to 9, ready at once.
+fn ten() -> [impl Future<Output = u64> + Send + 'static; 10] {
+    std::array::from_fn(|number| async move { number as u64 })
+}

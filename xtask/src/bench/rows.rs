@@ -138,6 +138,8 @@ pub const BESIDE: &[Row] = &[
     higher("tree speed-up, 1 → 2 workers", Source::Quotient(("tree_1w", "ns"), ("tree", "ns")), "×", Bar::None),
     lower("behind_spin", Source::Figure("behind_spin", "ms"), "ms", Bar::None),
     lower("behind_spin max", Source::Figure("behind_spin", "max_ms"), "ms", Bar::Value(50.0)),
+    lower("gather10", Source::Figure("gather10", "ns"), "ns", Bar::Ratio(1.00)),
+    lower("group10", Source::Figure("group10", "ns"), "ns", Bar::Ratio(1.00)),
     lower("timers_late_p99", Source::Figure("timers", "p99_us"), "µs", Bar::None),
     lower("timers_late_max", Source::Figure("timers", "max_us"), "µs", Bar::None),
     lower("sleep_late_p99", Source::Figure("sleep_late", "p99_us"), "µs", Bar::None),
