@@ -1,0 +1,95 @@
+//! Which runtime this thread works for.
+//!
+//! A thread-local that the scheduler's start hook sets on workers, and that is set for the length of a
+//! call on blocking threads. The scheduler knows nothing of it.
+//!
+//! A worker starts before the handle exists that it will have to know, and the pool that holds the hook is
+//! held by that handle: so the hook holds a [`Promise`], weak and filled later, and a worker redeems it at
+//! the first use, when some task must have been spawned and so the handle exists.
+
+use crate::runtime::handle::{Handle, WeakHandle};
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
+
+/// A handle to come.
+pub(crate) type Promise = Arc<OnceLock<WeakHandle>>;
+
+#[derive(Default)]
+pub(crate) enum Current {
+    #[default]
+    None,
+    Promised(Promise),
+    Known(Handle),
+}
+
+thread_local! {
+    static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
+}
+
+/// Makes `next` the current one of this thread; gives back the one before.
+pub(crate) fn set(next: Current) -> Current {
+    // A thread that is being torn down has no current runtime any more.
+    CURRENT.try_with(|current| current.replace(next)).unwrap_or_default()
+}
+
+/// Sets a handle and puts the one before back when it is dropped.
+pub(crate) struct Entered(Current);
+
+pub(crate) fn enter(handle: Handle) -> Entered {
+    Entered(set(Current::Known(handle)))
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        drop(set(std::mem::take(&mut self.0)));
+    }
+}
+
+fn redeem() {
+    let _ = CURRENT.try_with(|current| {
+        let handle = match &*current.borrow() {
+            Current::Promised(promise) => promise.get().and_then(WeakHandle::upgrade),
+            _ => return,
+        };
+        if let Some(handle) = handle {
+            *current.borrow_mut() = Current::Known(handle);
+        }
+    });
+}
+
+/// Calls `f` with the current runtime's handle, if there is one.
+#[inline]
+fn try_with<R>(f: impl FnOnce(&Handle) -> R) -> Option<R> {
+    let known = CURRENT.try_with(|current| matches!(&*current.borrow(), Current::Known(_)));
+    if known == Ok(false) {
+        redeem();
+    }
+    CURRENT
+        .try_with(|current| match &*current.borrow() {
+            Current::Known(handle) => Some(f(handle)),
+            _ => None,
+        })
+        .unwrap_or(None)
+}
+
+/// Calls `f` with the current runtime's handle, or panics with what to do about there being none.
+#[track_caller]
+pub(crate) fn with<R>(function: &str, f: impl FnOnce(&Handle) -> R) -> R {
+    match try_with(f) {
+        Some(result) => result,
+        None => panic!(
+            "`{function}` was called outside of a corrente runtime: call it from within \
+             `corrente::run(async {{ … }})` or a task, or use a `Handle` of a `Runtime`"
+        ),
+    }
+}
+
+/// The current runtime's handle.
+pub(crate) fn get() -> Option<Handle> {
+    try_with(Handle::clone)
+}
+
+/// The timer shard of this thread: that of its worker.
+pub(crate) fn shard() -> usize {
+    corrente_scheduler::current_worker().unwrap_or(0)
+}
