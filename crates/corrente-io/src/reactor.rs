@@ -1,0 +1,427 @@
+//! The reactor: asks the system what is ready and finds out who waits for it.
+//!
+//! [`Reactor`] belongs to one thread at a time, the one that turns it. Everything else reaches the same
+//! [`Shared`] from any thread: a [`ReactorHandle`] registers, a registration deregisters, the interrupter
+//! ends a turn.
+//!
+//! What always holds:
+//! * A turn wakes nobody. It collects wakers, and its caller wakes when it likes.
+//! * Lock order: table, then a source's `armed`, then a direction's waiters. User code (wakers) never runs
+//!   under any of them.
+//! * A source is in the table from before the system knows it until after the system has forgotten it.
+//! * After a failure every source in the table has failed, and none is added any more.
+use std::fmt;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use corrente_shim::sync::Mutex;
+use polling::Poller;
+
+use crate::bell::Bell;
+use crate::source::Source;
+use crate::sys::{Mode, Signal, Wait};
+use crate::table::{BELL_KEY, TIMER_KEY, Table};
+
+/// So many events are applied under one lock of the table: a registration on another thread waits for a
+/// few microseconds at most.
+const EVENTS_PER_LOCK: usize = 32;
+
+/// The part of a runtime that waits for descriptors.
+///
+/// One thread at a time turns it; [`handle`](Self::handle) is for everybody else. It starts no thread.
+/// asyncio's counterpart is the selector inside the event loop.
+///
+/// Dropping it fails all waits, present and later ones, of the sources registered with it. It drops no
+/// source, and the sources' descriptors stay open.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::{TcpListener, TcpStream};
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+///
+/// use corrente_io::{Async, Reactor};
+///
+/// let mut reactor = Reactor::new()?;
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let mut client = TcpStream::connect(listener.local_addr()?)?;
+/// let server = Async::new(&reactor.handle(), listener.accept()?.0)?;
+///
+/// let mut buffer = [0; 16];
+/// let mut read = pin!(server.read_with(|mut stream| stream.read(&mut buffer)));
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(read.as_mut().poll(&mut cx).is_pending());
+///
+/// client.write_all(b"hello")?;
+/// let mut woken = Vec::new();
+/// while woken.is_empty() {
+///     reactor.turn(None, &mut woken)?;
+/// }
+/// woken.drain(..).for_each(Waker::wake);
+/// assert!(matches!(read.as_mut().poll(&mut cx), Poll::Ready(Ok(5))));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Reactor {
+    shared: Arc<Shared>,
+    wait: Wait,
+}
+
+/// Registers descriptors with a [`Reactor`], from any thread.
+///
+/// A clone is one atomic addition.
+#[derive(Clone)]
+pub struct ReactorHandle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// How [`Reactor::portable`] watches descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Once for good: the system reports changes. Epoll and kqueue can do this.
+    Edge,
+    /// For one event, again at each wait. Every system can do this.
+    Oneshot,
+}
+
+/// What all threads share of a reactor.
+pub(crate) struct Shared {
+    pub(crate) poller: Poller,
+    pub(crate) mode: Mode,
+    table: Mutex<Table>,
+    bell: Bell,
+    signal: Signal,
+    failure: OnceLock<Failure>,
+}
+
+/// Why no event will come any more.
+#[derive(Debug)]
+struct Failure {
+    kind: io::ErrorKind,
+    message: String,
+}
+
+impl Reactor {
+    /// A reactor that watches in the fastest way this system has.
+    ///
+    /// On Linux a turn is one system call (two with a limit under 16 ms), elsewhere it is what polling needs.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptor or memory left for it (five descriptors on Linux).
+    pub fn new() -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let mode = Mode::best(&poller);
+        Self::with(poller, mode)
+    }
+
+    /// A reactor that uses only what polling offers on every system.
+    ///
+    /// [`new`](Self::new) chooses this by itself where there is nothing faster. It is public so that the
+    /// portable way can be tested where it is not the usual one.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); also when the system has no edge-triggered mode and that was asked for.
+    pub fn portable(trigger: Trigger) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let mode = match trigger {
+            Trigger::Oneshot => Mode::Oneshot,
+            Trigger::Edge if poller.supports_edge() => Mode::Edge,
+            Trigger::Edge => {
+                let message = "this system cannot watch edge-triggered; use Trigger::Oneshot";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+            }
+        };
+        Self::with(poller, mode)
+    }
+
+    fn with(poller: Poller, mode: Mode) -> io::Result<Self> {
+        let signal = Signal::new(mode, &poller)?;
+        let wait = Wait::new(mode, &poller)?;
+        let shared = Arc::new(Shared {
+            poller,
+            mode,
+            table: Mutex::new(Table::default()),
+            bell: Bell::new(),
+            signal,
+            failure: OnceLock::new(),
+        });
+        Ok(Self { shared, wait })
+    }
+
+    /// For registering descriptors from any thread.
+    pub fn handle(&self) -> ReactorHandle {
+        ReactorHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Waking this waker ends the present turn, or the next one if none is on.
+    ///
+    /// It may be woken from any thread and any number of times; many wakes may end one turn together.
+    pub fn interrupter(&self) -> Waker {
+        Waker::from(Arc::clone(&self.shared))
+    }
+
+    /// Waits for events for at most `limit` (`None`: until one comes; zero: only looks) and adds the wakers
+    /// of those who wait for them to `woken`. Wakes nobody.
+    ///
+    /// May end early with nothing: after a signal to the process, by the interrupter, or well before a long
+    /// limit (the rest of which is then a shorter limit, kept exactly). It takes at most 256 events; what is
+    /// ready beyond them comes first in the next turn.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses to wait. No event can come any more, so all waits have failed: the wakers of
+    /// all waiters are in `woken`. Later turns succeed and only sleep, for `limit` or until interrupted, so
+    /// that a runtime's timers go on; the error is given once.
+    pub fn turn(&mut self, limit: Option<Duration>, woken: &mut Vec<Waker>) -> io::Result<()> {
+        if self.shared.failure.get().is_some() {
+            self.shared.bell.sleep(limit);
+            return Ok(());
+        }
+        match self.wait.wait(&self.shared.poller, limit) {
+            Ok(()) => {
+                self.apply(woken);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => {
+                self.fail_all(&error, woken);
+                Err(error)
+            }
+        }
+    }
+
+    /// Tells the sources of the last wait's events about them.
+    fn apply(&mut self, woken: &mut Vec<Waker>) {
+        let Shared { table, bell, signal, .. } = &*self.shared;
+        if matches!(signal, Signal::Notify) {
+            bell.heard();
+        }
+        let mut locked = None;
+        let mut left = 0;
+        self.wait.for_each(|event| match event.key {
+            BELL_KEY => bell.heard(),
+            TIMER_KEY => {}
+            key => {
+                if left == 0 {
+                    // The old guard must go before the lock can be taken again.
+                    drop(locked.take());
+                    left = EVENTS_PER_LOCK;
+                }
+                left -= 1;
+                // No source: an event of a registration that has ended.
+                if let Some(source) = locked.get_or_insert_with(|| table.lock()).get(key) {
+                    source.apply(event, woken);
+                }
+            }
+        });
+    }
+
+    /// Gives up: from now on every wait of every source, present or future, fails with an error that tells
+    /// of `error`, and nothing can be registered. The wakers of all waiters are added to `woken`.
+    ///
+    /// Operations that need not wait still succeed. Only the first failure counts.
+    pub fn fail_all(&mut self, error: &io::Error, woken: &mut Vec<Waker>) {
+        self.shared.fail(error.kind(), format!("the I/O driver has failed: {error}"), woken);
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        let mut woken = Vec::new();
+        let message = "the I/O driver has been shut down".to_owned();
+        self.shared.fail(io::ErrorKind::Other, message, &mut woken);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl ReactorHandle {
+    /// How many descriptors are registered.
+    pub fn sources(&self) -> usize {
+        self.shared.table.lock().len()
+    }
+}
+
+impl Shared {
+    /// Makes room for a source. The system does not know it yet.
+    ///
+    /// # Errors
+    ///
+    /// When the driver has failed, or there are too many sources.
+    pub(crate) fn insert(&self) -> io::Result<Arc<Source>> {
+        let mut table = self.table.lock();
+        // Under the lock: a failure is stored before the lock is taken to fail all sources.
+        match self.failure.get() {
+            Some(failure) => Err(failure.to_error()),
+            None => table.insert(|key| Source::new(key, self.mode.watch())),
+        }
+    }
+
+    /// Forgets a source, which the system has forgotten already.
+    pub(crate) fn remove(&self, key: usize) {
+        let source = self.table.lock().remove(key);
+        // Dropping it can drop wakers of abandoned waits: not under the lock.
+        drop(source);
+    }
+
+    /// The error of those who wait after the driver has failed.
+    pub(crate) fn failure(&self) -> io::Error {
+        match self.failure.get() {
+            Some(failure) => failure.to_error(),
+            None => io::Error::other("the I/O driver has failed"),
+        }
+    }
+
+    fn fail(&self, kind: io::ErrorKind, message: String, woken: &mut Vec<Waker>) {
+        // Sources are failed with release, after this: whoever sees the one sees the other.
+        if self.failure.set(Failure { kind, message }).is_err() {
+            return;
+        }
+        self.bell.silence();
+        for source in self.table.lock().iter() {
+            source.fail(woken);
+        }
+    }
+}
+
+impl Failure {
+    fn to_error(&self) -> io::Error {
+        io::Error::new(self.kind, self.message.clone())
+    }
+}
+
+/// The interrupter.
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let sent = self.bell.ring(|| self.signal.send(&self.poller));
+        // A write to an open eventfd or pipe of ours; there is nobody to tell if the system refuses it.
+        debug_assert!(sent.is_ok(), "the interrupter does not work: {sent:?}");
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ReactorHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReactorHandle").field("shared", &self.shared).finish()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("mode", &self.mode)
+            .field("sources", &self.table.lock().len())
+            .field("failure", &self.failure.get())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::task::Context;
+    use std::time::Instant;
+
+    use rustix::event::Timespec;
+    use rustix::event::epoll::{self, EventData, EventFlags};
+
+    use crate::Async;
+
+    /// What the kernel itself says about the reactor's epoll, past polling and past our own wait.
+    fn raw_events(reactor: &Reactor) -> Vec<(u64, EventFlags)> {
+        let nothing = epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
+        let mut events = [nothing; 8];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let count = epoll::wait(&reactor.shared.poller, &mut events[..], Some(&now)).unwrap();
+        events[..count].iter().map(|event| ({ event.data }.u64(), { event.flags })).collect()
+    }
+
+    #[test]
+    fn a_raw_wait_gives_our_key_and_the_end_of_the_stream() {
+        let reactor = Reactor::new().unwrap();
+        let (mut peer, stream) = UnixStream::pair().unwrap();
+        let _stream = Async::new(&reactor.handle(), stream).unwrap();
+        let key = reactor.shared.table.lock().iter().next().unwrap().key() as u64;
+        assert!(raw_events(&reactor).is_empty(), "room to write is not reported unasked");
+        peer.write_all(b"x").unwrap();
+        assert_eq!(raw_events(&reactor), [(key, EventFlags::IN)]);
+        assert!(raw_events(&reactor).is_empty(), "each edge is reported once");
+        drop(peer);
+        let ends = EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP;
+        assert_eq!(raw_events(&reactor), [(key, ends)]);
+    }
+
+    #[test]
+    fn polling_gives_epoll_our_key_as_it_is() {
+        for trigger in [Trigger::Edge, Trigger::Oneshot] {
+            let reactor = Reactor::portable(trigger).unwrap();
+            let (mut peer, stream) = UnixStream::pair().unwrap();
+            let stream = Async::new(&reactor.handle(), stream).unwrap();
+            let key = reactor.shared.table.lock().iter().next().unwrap().key() as u64;
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(stream.poll_readable(&mut cx).is_pending());
+            peer.write_all(b"x").unwrap();
+            let events = raw_events(&reactor);
+            assert!(matches!(events[..], [(found, _)] if found == key), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_the_system_refuses_fails_all_waits_once() {
+        let mut reactor = Reactor::new().unwrap();
+        let (_peer, stream) = UnixStream::pair().unwrap();
+        let stream = Async::new(&reactor.handle(), stream).unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(stream.poll_readable(&mut cx).is_pending());
+
+        reactor.wait.break_it();
+        let mut woken = Vec::new();
+        let error = reactor.turn(None, &mut woken).unwrap_err();
+        assert_eq!((error.kind(), woken.len()), (io::ErrorKind::InvalidInput, 1));
+        assert!(matches!(
+            stream.poll_readable(&mut cx),
+            std::task::Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidInput
+        ));
+
+        // No error a second time, and no spinning: a turn sleeps.
+        reactor.turn(Some(Duration::from_secs(60)), &mut woken).unwrap();
+        let limit = Duration::from_millis(20);
+        let (start, mut turns) = (Instant::now(), 0);
+        while start.elapsed() < limit {
+            reactor.turn(Some(limit), &mut woken).unwrap();
+            turns += 1;
+        }
+        assert!(turns < 10, "{turns} turns in 20 ms");
+    }
+
+    #[test]
+    fn events_behind_the_first_lock_are_applied_too() {
+        let mut reactor = Reactor::new().unwrap();
+        let handle = reactor.handle();
+        let (mut peers, streams): (Vec<_>, Vec<_>) = (0..2 * EVENTS_PER_LOCK + 1)
+            .map(|_| UnixStream::pair().unwrap())
+            .map(|(peer, stream)| (peer, Async::new(&handle, stream).unwrap()))
+            .unzip();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(streams.iter().all(|stream| stream.poll_readable(&mut cx).is_pending()));
+        peers.iter_mut().for_each(|peer| peer.write_all(b"x").unwrap());
+        let mut woken = Vec::new();
+        reactor.turn(None, &mut woken).unwrap();
+        assert_eq!(woken.len(), streams.len());
+    }
+}
