@@ -1,0 +1,429 @@
+//! Every interleaving of the readiness cell, of arming, and of the interrupter.
+//!
+//! A descriptor is modelled as a number of bytes under a lock. The system's side of it is an edge that comes
+//! after the bytes, as the kernel's does, or a oneshot interest that is looked at when it is armed and when
+//! bytes come. What is explored is what the crate runs: `readiness.rs`, `source.rs` and `bell.rs` as they are.
+#![cfg(corrente_loom)]
+
+use std::sync::Arc as StdArc;
+use std::task::{Poll, Wake, Waker};
+
+use corrente_io::model::{
+    Bell, Direction, Event, Failed, Interest, Readiness, Slot, Source, Watch,
+};
+use corrente_shim::atomic::{AtomicBool, AtomicUsize, Ordering};
+use corrente_shim::sync::{Arc, Condvar, Mutex};
+use corrente_shim::thread;
+
+/// Unparks the thread that made it.
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: StdArc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn waker() -> Waker {
+    Waker::from(StdArc::new(Unpark(thread::current())))
+}
+
+fn wake_all(woken: Vec<Waker>) {
+    woken.into_iter().for_each(Waker::wake);
+}
+
+/// A descriptor: bytes that can be taken, all of them or `most` at a time.
+#[derive(Default)]
+struct Bytes(Mutex<usize>);
+
+impl Bytes {
+    fn take(&self, most: usize) -> Option<usize> {
+        let mut bytes = self.0.lock();
+        let count = (*bytes).min(most);
+        *bytes -= count;
+        (count > 0).then_some(count)
+    }
+
+    fn put(&self, count: usize) {
+        *self.0.lock() += count;
+    }
+}
+
+/// The reader's loop of `Async`: gives what one successful attempt took.
+fn read(readiness: &Readiness, bytes: &Bytes, most: usize) -> Result<usize, Failed> {
+    let waker = waker();
+    let mut slot = Slot::new();
+    loop {
+        match readiness.poll(&mut slot, &waker) {
+            Poll::Ready(Ok(seen)) => match bytes.take(most) {
+                Some(count) => {
+                    readiness.forget(&mut slot);
+                    return Ok(count);
+                }
+                None => readiness.clear(seen),
+            },
+            Poll::Ready(Err(failed)) => return Err(failed),
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// Bytes come, then the event about them.
+fn arrive(readiness: &Readiness, bytes: &Bytes, count: usize) {
+    bytes.put(count);
+    let mut woken = Vec::new();
+    readiness.set(false, &mut woken);
+    wake_all(woken);
+}
+
+#[test]
+fn an_event_is_lost_neither_against_a_clear_nor_against_a_wait() {
+    loom::model(|| {
+        let readiness = Arc::new(Readiness::new(true));
+        let bytes = Arc::new(Bytes::default());
+        let sender = {
+            let (readiness, bytes) = (readiness.clone(), bytes.clone());
+            thread::spawn(move || {
+                arrive(&readiness, &bytes, 1);
+                arrive(&readiness, &bytes, 1);
+            })
+        };
+        let mut sum = 0;
+        while sum < 2 {
+            sum += read(&readiness, &bytes, 1).unwrap();
+        }
+        sender.join().unwrap();
+        assert_eq!(readiness.waiting(), 0);
+    });
+}
+
+#[test]
+fn two_that_wait_are_both_served() {
+    loom::model(|| {
+        let readiness = Arc::new(Readiness::new(true));
+        let bytes = Arc::new(Bytes::default());
+        let other = {
+            let (readiness, bytes) = (readiness.clone(), bytes.clone());
+            thread::spawn(move || read(&readiness, &bytes, 1).unwrap())
+        };
+        let sender = {
+            let (readiness, bytes) = (readiness.clone(), bytes.clone());
+            thread::spawn(move || arrive(&readiness, &bytes, 2))
+        };
+        assert_eq!(read(&readiness, &bytes, 1).unwrap(), 1);
+        assert_eq!(other.join().unwrap(), 1);
+        sender.join().unwrap();
+        assert_eq!(readiness.waiting(), 0);
+    });
+}
+
+#[test]
+fn a_dropped_wait_leaves_no_waker_and_takes_no_readiness() {
+    loom::model(|| {
+        let readiness = Arc::new(Readiness::new(true));
+        let bytes = Arc::new(Bytes::default());
+        let sender = {
+            let (readiness, bytes) = (readiness.clone(), bytes.clone());
+            thread::spawn(move || arrive(&readiness, &bytes, 1))
+        };
+        let mut slot = Slot::new();
+        let dropped = waker();
+        if let Some(seen) = readiness.look() {
+            if bytes.take(1).is_some() {
+                return sender.join().unwrap();
+            }
+            readiness.clear(seen);
+        }
+        let _ = readiness.poll(&mut slot, &dropped);
+        readiness.forget(&mut slot);
+        assert_eq!(read(&readiness, &bytes, 1).unwrap(), 1);
+        sender.join().unwrap();
+        assert_eq!(readiness.waiting(), 0);
+    });
+}
+
+#[test]
+fn a_failure_reaches_a_wait_that_begins_or_has_begun() {
+    loom::model(|| {
+        let readiness = Arc::new(Readiness::new(true));
+        let failing = {
+            let readiness = readiness.clone();
+            thread::spawn(move || {
+                let mut woken = Vec::new();
+                readiness.fail(&mut woken);
+                wake_all(woken);
+            })
+        };
+        assert_eq!(read(&readiness, &Bytes::default(), 1), Err(Failed));
+        failing.join().unwrap();
+        assert_eq!(readiness.waiting(), 0);
+    });
+}
+
+#[test]
+fn the_end_behind_the_data_is_seen_after_a_short_read() {
+    loom::model(|| {
+        let readiness = Arc::new(Readiness::new(true));
+        let bytes = Arc::new(Bytes::default());
+        let ended = Arc::new(AtomicBool::new(false));
+        let sender = {
+            let (readiness, bytes, ended) = (readiness.clone(), bytes.clone(), ended.clone());
+            thread::spawn(move || {
+                // Both before the one event about both.
+                bytes.put(1);
+                ended.store(true, Ordering::Release);
+                let mut woken = Vec::new();
+                readiness.set(true, &mut woken);
+                wake_all(woken);
+            })
+        };
+        let waker = waker();
+        let mut slot = Slot::new();
+        let mut received = 0;
+        loop {
+            match readiness.poll(&mut slot, &waker) {
+                Poll::Ready(Ok(seen)) => match bytes.take(8) {
+                    Some(count) => {
+                        received += count;
+                        readiness.clear_short(seen);
+                    }
+                    None if ended.load(Ordering::Acquire) => break,
+                    None => readiness.clear(seen),
+                },
+                Poll::Ready(Err(failed)) => panic!("{failed:?}"),
+                Poll::Pending => thread::park(),
+            }
+        }
+        // The end may be seen before the bytes only by the model, whose two are not one.
+        received += bytes.take(8).unwrap_or(0);
+        assert_eq!(received, 1);
+        readiness.forget(&mut slot);
+        sender.join().unwrap();
+    });
+}
+
+/// A descriptor in a poller that reports it once for each arming, and the reactor's queue of such reports.
+struct Oneshot {
+    state: Mutex<State>,
+    reported: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    armed: Interest,
+    bytes: usize,
+    room: usize,
+    report: Option<Event>,
+}
+
+impl Oneshot {
+    fn new() -> Self {
+        Self { state: Mutex::new(State::default()), reported: Condvar::new() }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        let readable = state.armed.read && state.bytes > 0;
+        let writable = state.armed.write && state.room > 0;
+        if readable || writable {
+            state.armed = Interest::NONE;
+            let earlier = state.report.unwrap_or_default();
+            state.report = Some(Event {
+                readable: readable || earlier.readable,
+                writable: writable || earlier.writable,
+                ..earlier
+            });
+            self.reported.notify_one();
+        }
+    }
+
+    /// The reactor: applies `turns` reports.
+    fn turn(&self, source: &Source, stop: &AtomicUsize) {
+        while stop.load(Ordering::Acquire) > 0 {
+            let mut state = self.state.lock();
+            let report = loop {
+                if stop.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+                match state.report.take() {
+                    Some(report) => break report,
+                    None => state = self.reported.wait(state),
+                }
+            };
+            drop(state);
+            let mut woken = Vec::new();
+            source.apply(report, &mut woken);
+            wake_all(woken);
+        }
+    }
+
+    /// A task that takes one from `what`, waiting as `Async` does.
+    fn take(&self, source: &Source, direction: Direction, what: fn(&mut State) -> &mut usize) {
+        let waker = waker();
+        let mut slot = Slot::new();
+        let readiness = source.direction(direction);
+        loop {
+            match readiness.poll(&mut slot, &waker) {
+                Poll::Ready(Ok(seen)) => {
+                    let mut state = self.state.lock();
+                    let left = what(&mut state);
+                    if *left > 0 {
+                        *left -= 1;
+                        drop(state);
+                        readiness.forget(&mut slot);
+                        return;
+                    }
+                    drop(state);
+                    readiness.clear(seen);
+                }
+                Poll::Ready(Err(failed)) => panic!("{failed:?}"),
+                Poll::Pending => {
+                    let ask = |interest| {
+                        self.change(|state| state.armed = interest);
+                        Ok(())
+                    };
+                    source.arm(direction, ask).unwrap();
+                    thread::park();
+                }
+            }
+        }
+    }
+
+    /// A task has got what it wanted; the last one ends the reactor.
+    fn leave(&self, stop: &AtomicUsize) {
+        // Under the lock, so that the reactor does not miss it between its look and its wait.
+        let state = self.state.lock();
+        stop.fetch_sub(1, Ordering::AcqRel);
+        drop(state);
+        self.reported.notify_one();
+    }
+}
+
+fn oneshot_source() -> Source {
+    Source::new(7, Watch { armed: Interest::NONE, oneshot: true, reports_ends: false })
+}
+
+#[test]
+fn a_oneshot_wait_is_armed_whatever_comes_in_between() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(model.preemption_bound.unwrap_or(2).min(2));
+    model.check(|| {
+        let (system, source) = (Arc::new(Oneshot::new()), Arc::new(oneshot_source()));
+        let stop = Arc::new(AtomicUsize::new(1));
+        let reader = {
+            let (system, source, stop) = (system.clone(), source.clone(), stop.clone());
+            thread::spawn(move || {
+                system.take(&source, Direction::Read, |state| &mut state.bytes);
+                system.take(&source, Direction::Read, |state| &mut state.bytes);
+                system.leave(&stop);
+            })
+        };
+        let peer = {
+            let system = system.clone();
+            thread::spawn(move || {
+                system.change(|state| state.bytes += 1);
+                system.change(|state| state.bytes += 1);
+            })
+        };
+        system.turn(&source, &stop);
+        reader.join().unwrap();
+        peer.join().unwrap();
+    });
+}
+
+#[test]
+fn an_event_of_one_direction_does_not_disarm_the_other_for_good() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(model.preemption_bound.unwrap_or(2).min(2));
+    model.check(|| {
+        let (system, source) = (Arc::new(Oneshot::new()), Arc::new(oneshot_source()));
+        let stop = Arc::new(AtomicUsize::new(2));
+        let reader = {
+            let (system, source, stop) = (system.clone(), source.clone(), stop.clone());
+            thread::spawn(move || {
+                system.take(&source, Direction::Read, |state| &mut state.bytes);
+                // Only now is there room: whoever waits for it has seen an event of the other direction.
+                system.change(|state| state.room += 1);
+                system.leave(&stop);
+            })
+        };
+        let writer = {
+            let (system, source, stop) = (system.clone(), source.clone(), stop.clone());
+            thread::spawn(move || {
+                system.change(|state| state.bytes += 1);
+                system.take(&source, Direction::Write, |state| &mut state.room);
+                system.leave(&stop);
+            })
+        };
+        system.turn(&source, &stop);
+        reader.join().unwrap();
+        writer.join().unwrap();
+    });
+}
+
+/// A kernel that remembers a signal until a wait takes it.
+#[derive(Default)]
+struct Kernel {
+    signal: Mutex<bool>,
+    sent: Condvar,
+}
+
+impl Kernel {
+    fn send(&self) -> std::io::Result<()> {
+        *self.signal.lock() = true;
+        self.sent.notify_one();
+        Ok(())
+    }
+
+    fn wait(&self) {
+        let mut signal = self.signal.lock();
+        while !*signal {
+            signal = self.sent.wait(signal);
+        }
+        *signal = false;
+    }
+}
+
+#[test]
+fn a_ring_ends_a_turn_that_sees_what_was_done_before() {
+    loom::model(|| {
+        let (bell, kernel) = (Arc::new(Bell::new()), Arc::new(Kernel::default()));
+        let done = Arc::new(AtomicUsize::new(0));
+        let ringers: Vec<_> = (0..2)
+            .map(|_| {
+                let (bell, kernel, done) = (bell.clone(), kernel.clone(), done.clone());
+                thread::spawn(move || {
+                    done.fetch_add(1, Ordering::Relaxed);
+                    bell.ring(|| kernel.send()).unwrap();
+                })
+            })
+            .collect();
+        while done.load(Ordering::Relaxed) < 2 {
+            kernel.wait();
+            bell.heard();
+        }
+        ringers.into_iter().for_each(|ringer| ringer.join().unwrap());
+    });
+}
+
+#[test]
+fn a_ring_ends_a_sleep_after_the_failure() {
+    loom::model(|| {
+        let bell = Arc::new(Bell::new());
+        let done = Arc::new(AtomicBool::new(false));
+        let ringer = {
+            let (bell, done) = (bell.clone(), done.clone());
+            thread::spawn(move || {
+                done.store(true, Ordering::Relaxed);
+                // The kernel is no help any more.
+                bell.ring(|| Ok(())).unwrap();
+            })
+        };
+        bell.silence();
+        while !done.load(Ordering::Relaxed) {
+            bell.sleep(None);
+        }
+        ringer.join().unwrap();
+    });
+}
