@@ -10,6 +10,7 @@ mod task;
 mod thread;
 mod time;
 
+pub use corrente_macros::{main, test};
 pub use corrente_scheduler::{LongPoll, Metrics, ShutdownReport};
 pub use corrente_sync as sync;
 pub use corrente_task::{
@@ -65,4 +66,19 @@ pub fn get_running_loop() -> Result<Handle, NoRunningLoop> {
 /// Outside of a runtime; use [`Handle::all_tasks`] there.
 pub fn all_tasks() -> Vec<TaskRef> {
     runtime::current::with("all_tasks", Handle::all_tasks)
+}
+
+/// What the attributes expand to.
+#[doc(hidden)]
+pub mod __private {
+    use crate::Builder;
+
+    /// As `corrente::run`, with settings.
+    #[track_caller]
+    pub fn run<F: std::future::Future>(builder: Builder, main: F) -> F::Output {
+        match builder.run(main) {
+            Ok(output) => output,
+            Err(error) => panic!("the main function has no result to return, since {error}"),
+        }
+    }
 }
