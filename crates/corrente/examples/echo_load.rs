@@ -4,16 +4,20 @@
 //!
 //! Exits with 1 if a reply was wrong or is missing.
 
-mod support;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/progress.rs"]
+mod progress;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use support::load::{Load, drive};
+use load::{Load, drive};
+use progress::progress;
 
 fn main() -> ExitCode {
-    match corrente::run(load()) {
+    match corrente::run(run()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -23,7 +27,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn load() -> Result<bool, corrente::Error> {
+async fn run() -> Result<bool, corrente::Error> {
     let (addr, load) = arguments()?;
     let addr = addr.parse().map_err(|_| format!("`{addr}` is no address: write 127.0.0.1:7777"))?;
     let done = Arc::new(AtomicU64::new(0));
@@ -32,12 +36,12 @@ async fn load() -> Result<bool, corrente::Error> {
     let shower = corrente::create_task(async move {
         loop {
             corrente::sleep(Duration::from_millis(100)).await;
-            support::progress(&format!("{} of {total} replies", shown.load(Ordering::Relaxed)));
+            progress(&format!("{} of {total} replies", shown.load(Ordering::Relaxed)));
         }
     });
     let report = drive(addr, load, done).await;
     shower.cancel();
-    support::progress("");
+    progress("");
     for error in report.failed.iter().take(5) {
         eprintln!("echo_load: a connection failed: {error}");
     }

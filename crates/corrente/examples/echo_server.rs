@@ -4,10 +4,12 @@
 //!
 //! It runs until Ctrl-C, then tells what its workers did.
 
-mod support;
+#[path = "support/echo.rs"]
+mod echo;
+#[path = "support/show.rs"]
+mod show;
 
 use std::process::ExitCode;
-use support::echo;
 
 fn main() -> ExitCode {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7777".to_owned());
@@ -19,7 +21,7 @@ fn main() -> ExitCode {
         server.cancel();
         println!(
             "{}",
-            support::workers(&corrente::get_running_loop().expect("in a runtime").metrics())
+            show::workers(&corrente::get_running_loop().expect("in a runtime").metrics())
         );
         Ok::<(), std::io::Error>(())
     });

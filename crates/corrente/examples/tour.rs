@@ -2,15 +2,22 @@
 //!
 //!     cargo run --release --example tour
 
-mod support;
+#[path = "support/echo.rs"]
+mod echo;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/progress.rs"]
+mod progress;
+#[path = "support/show.rs"]
+mod show;
 
 use corrente::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use support::echo;
-use support::load::{Load, Report, drive};
+use load::{Load, Report, drive};
+use progress::progress;
 
 const LOAD: Load = Load { connections: 1000, requests: 100, size: 64 };
 
@@ -38,13 +45,13 @@ async fn tour() -> Result<Report, corrente::Error> {
     let shower = corrente::create_task(async move {
         loop {
             corrente::sleep(Duration::from_millis(100)).await;
-            support::progress(&format!("{} replies", shown.load(Ordering::Relaxed)));
+            progress(&format!("{} replies", shown.load(Ordering::Relaxed)));
         }
     });
     let report = drive(addr, LOAD, done).await;
     shower.cancel();
     server.cancel();
-    support::progress("");
+    progress("");
     for error in report.failed.iter().take(5) {
         eprintln!("tour: a client failed: {error}");
     }
@@ -54,6 +61,6 @@ async fn tour() -> Result<Report, corrente::Error> {
         report.percentile(50.0),
         report.percentile(99.0)
     );
-    println!("{}", support::workers(&corrente::get_running_loop()?.metrics()));
+    println!("{}", show::workers(&corrente::get_running_loop()?.metrics()));
     Ok(report)
 }

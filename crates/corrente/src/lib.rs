@@ -2,6 +2,8 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+mod book;
 pub mod net;
 mod runtime;
 #[cfg(unix)]
