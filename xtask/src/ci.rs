@@ -21,6 +21,8 @@ enum Outcome {
     Skipped(String),
 }
 
+/// Cheap steps stand first, so that a small mistake is told soon. A new command that every change must
+/// pass becomes a row here, above `msrv` and `loom`, which take longest.
 const STEPS: &[Step] = &[
     Step { name: "fmt", checks: "the code is formatted", run: fmt },
     Step { name: "clippy", checks: "no warning in any target", run: clippy },

@@ -62,10 +62,10 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "sanitize",
-        arguments: "address|leak|thread|memory [CRATE…]",
+        arguments: "address|leak|thread [CRATE…]",
         summary: "the tests of the runtime crates under a sanitizer",
-        detail: "address and leak need the nightly toolchain. thread and memory also need a compiler\n\
-                 with the source of std, which is taken from Debian's packages (unpacked under the\n\
+        detail: "address and leak need the nightly toolchain. thread also needs a compiler with the\n\
+                 source of std, which is taken from Debian's packages (unpacked under the\n\
                  target folder, nothing is installed). What is absent is skipped, and says so.",
     },
     Command {
@@ -148,7 +148,7 @@ fn sanitize(rest: &[String]) -> Result<Request, String> {
         return Err(format!("sanitize: which one?\n\n{}", help("sanitize")?));
     };
     let kind = Kind::named(kind)
-        .ok_or_else(|| format!("there is no sanitizer `{kind}`: address, leak, thread, memory"))?;
+        .ok_or_else(|| format!("there is no sanitizer `{kind}`: address, leak, thread"))?;
     Ok(Request::Sanitize { kind, crates: packages(&names("sanitize", crates)?) })
 }
 

@@ -5,10 +5,9 @@
 //! | address | use after free, out of bounds, and leaks | nightly |
 //! | leak | leaks, at little cost | nightly |
 //! | thread | data races | a std built with it |
-//! | memory | reads of memory nobody wrote | a std built with it |
 //!
-//! The last two would blame std for what they cannot see in it, so std is built anew, with a
-//! compiler that has its source (`debian.rs`) and the sanitizer's own library from the nightly toolchain.
+//! The last one would blame std for what it cannot see in it, so std is built anew, with a compiler
+//! that has its source (`debian.rs`) and the sanitizer's own library from the nightly toolchain.
 //! Known and harmless reports are listed in `ci/tsan.supp`, each with its reason.
 
 use crate::debian::{self, Toolchain};
@@ -23,14 +22,11 @@ pub enum Kind {
     Address,
     Leak,
     Thread,
-    Memory,
 }
 
 impl Kind {
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Address, Self::Leak, Self::Thread, Self::Memory]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        [Self::Address, Self::Leak, Self::Thread].into_iter().find(|kind| kind.name() == name)
     }
 
     fn name(self) -> &'static str {
@@ -38,7 +34,6 @@ impl Kind {
             Self::Address => "address",
             Self::Leak => "leak",
             Self::Thread => "thread",
-            Self::Memory => "memory",
         }
     }
 
@@ -48,17 +43,11 @@ impl Kind {
             Self::Address => "asan",
             Self::Leak => "lsan",
             Self::Thread => "tsan",
-            Self::Memory => "msan",
         }
     }
 
-    fn needs_its_own_std(self) -> bool {
-        matches!(self, Self::Thread | Self::Memory)
-    }
-
     fn rustflags(self) -> String {
-        let more = if self == Self::Memory { " -Zsanitizer-memory-track-origins" } else { "" };
-        format!("-Zsanitizer={} --cfg corrente_sanitize{more}", self.name())
+        format!("-Zsanitizer={} --cfg corrente_sanitize", self.name())
     }
 }
 
@@ -86,7 +75,7 @@ pub fn run(workspace: &Workspace, kind: Kind, crates: &[String]) -> Result<(), S
 fn prepare(workspace: &Workspace, kind: Kind) -> Result<Command, String> {
     let nightly = nightly_libraries()?;
     let mut command = workspace.cargo();
-    if kind.needs_its_own_std() {
+    if kind == Kind::Thread {
         let toolchain = debian::toolchain(workspace, None)?;
         lend_library(&toolchain, &nightly, kind)?;
         toolchain.lend_to(&mut command);

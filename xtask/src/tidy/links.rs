@@ -5,7 +5,7 @@
 //! `crates/corrente-shim/src/lib.rs`; a test named as `file.rs::test` must be in that file. Links
 //! to other sites are not followed. In the book there is more: no link may leave `docs/src`, since the
 //! rendered book does not hold the rest; every page stands in `SUMMARY.md`; and a page with Rust blocks
-//! is included in `crates/corrente/src/book.rs`, where rustdoc runs them.
+//! is included in `crates/corrente/src/book.rs`, where rustdoc runs them; so is the README.
 
 use super::House;
 use super::tables::matches;
@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const BOOK: &str = "docs/src/";
 const SUMMARY: &str = "docs/src/SUMMARY.md";
+const README: &str = "README.md";
 const DOCTESTS: &str = "crates/corrente/src/book.rs";
 /// A name in backticks that begins like this is a file of the project.
 const FOLDERS: [&str; 8] =
@@ -213,8 +214,9 @@ impl Everything<'_> {
             true => self.workspace.text(DOCTESTS)?,
             false => String::new(),
         };
-        let book = self.pages.iter().filter(|(path, page)| path.starts_with(BOOK) && page.has_rust);
-        let unrun = book.filter(|(path, _)| !run.contains(path.as_str()));
+        let is_shown = |path: &str| path.starts_with(BOOK) || path == README;
+        let shown = self.pages.iter().filter(|(path, page)| is_shown(path) && page.has_rust);
+        let unrun = shown.filter(|(path, _)| !run.contains(path.as_str()));
         let say =
             |(path, _)| format!("{path}: has Rust blocks, but {DOCTESTS} does not include it");
         Ok(unrun.map(say).collect())
