@@ -14,7 +14,7 @@ use crate::scope::{Key, Kind, Message, Scope, send};
 use crate::task_ref::TaskRef;
 use crate::waker;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -165,8 +165,8 @@ pub struct CatchCancel<F>(Node<F>);
 /// }
 /// # }
 /// ```
-pub fn catch_cancel<F: Future>(future: F) -> CatchCancel<F> {
-    CatchCancel(Node::new(future))
+pub fn catch_cancel<F: IntoFuture>(future: F) -> CatchCancel<F::IntoFuture> {
+    CatchCancel(Node::new(future.into_future()))
 }
 
 impl<F: Future> CatchCancel<F> {
@@ -243,7 +243,10 @@ impl Interrupter {
 /// corrente_task::with_cleanup(serve(), async { close().await }).await
 /// # }
 /// ```
-pub async fn with_cleanup<F: Future>(future: F, cleanup: impl Future<Output = ()>) -> F::Output {
+pub async fn with_cleanup<F: IntoFuture>(
+    future: F,
+    cleanup: impl IntoFuture<Output = ()>,
+) -> F::Output {
     match catch_cancel(future).await {
         Ok(value) => {
             cleanup.await;
@@ -307,8 +310,8 @@ pub struct Uncancellable<F>(Node<F>);
 /// # Cancel safety
 ///
 /// Dropping it drops `future`.
-pub fn uncancellable<F: Future>(future: F) -> Uncancellable<F> {
-    Uncancellable(Node::new(future))
+pub fn uncancellable<F: IntoFuture>(future: F) -> Uncancellable<F::IntoFuture> {
+    Uncancellable(Node::new(future.into_future()))
 }
 
 impl<F: Future> Future for Uncancellable<F> {

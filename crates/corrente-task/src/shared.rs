@@ -87,6 +87,7 @@ impl<T: Clone> Future for Shared<T> {
     type Output = T;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         if self.leaving.is_none() {
+            self.task.check_not_current();
             let task = self.task.clone();
             let waiting = self
                 .waiting

@@ -28,8 +28,17 @@ use std::task::{Context, Poll, ready};
 pub struct Task<T> {
     task: TaskRef,
     scope: Scope,
-    taken: bool,
+    taken: Taken,
     _output: PhantomData<T>,
+}
+
+/// Whether the outcome was taken, and what it was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    No,
+    /// An output, or a panic.
+    Ended,
+    Cancelled,
 }
 
 // SAFETY: the outcome is reached through `&mut Task` or by value, so it moves between threads (T: Send).
@@ -43,7 +52,7 @@ impl<T> Task<T> {
     ///
     /// `task` has just been spawned, its output is `T`, and no other handle exists.
     pub(crate) unsafe fn new(task: TaskRef) -> Self {
-        Self { task, scope: Scope::new(), taken: false, _output: PhantomData }
+        Self { task, scope: Scope::new(), taken: Taken::No, _output: PhantomData }
     }
 
     /// The task without its type. Also by deref: `task.cancel()`, `task.name()`, `task.done()`.
@@ -90,7 +99,7 @@ impl<T> Task<T> {
     ///
     /// If the task is polled by itself.
     pub fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.check_not_self();
+        self.task.check_not_current();
         if !self.done() && self.register(cx) {
             return Poll::Pending;
         }
@@ -98,19 +107,14 @@ impl<T> Task<T> {
         Poll::Ready(())
     }
 
-    fn check_not_self(&self) {
-        let own = current::with_frame(|frame| frame.is_some_and(|f| self.task.is_at(f.header())));
-        assert!(!own, "task {} awaits itself and would never end: await another task", self.name());
-    }
-
     /// Ready when the task has ended; `Err` if the one who waits is to be interrupted first.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cancelled>> {
         assert!(
-            !self.taken,
+            self.taken == Taken::No,
             "task {} was awaited again after it had given its output",
             self.name()
         );
-        self.check_not_self();
+        self.task.check_not_current();
         let requested = current::with_frame(|frame| self.scope.take_request(frame?));
         if let Some(cancelled) = requested {
             self.scope.leave();
@@ -156,17 +160,20 @@ impl<T> Task<T> {
     }
 
     fn take(&mut self) -> Result<T, TaskError> {
-        self.taken = true;
         let mut outcome = None::<Result<T, TaskError>>;
         let header = self.task.header();
         // SAFETY: the task is complete and we are the handle, so the outcome is ours, and its type is T.
         unsafe {
             (header.vtable.take_outcome)(self.task.pointer(), (&raw mut outcome).cast());
         }
-        match outcome {
-            Some(outcome) => outcome,
-            None => unreachable!("a complete task with a handle has an outcome"),
-        }
+        let Some(outcome) = outcome else {
+            unreachable!("a complete task with a handle has an outcome");
+        };
+        self.taken = match &outcome {
+            Err(TaskError::Cancelled(_)) => Taken::Cancelled,
+            _ => Taken::Ended,
+        };
+        outcome
     }
 
     /// Waits until the task has ended, and leaves the outcome where it is. A cancel of the one who waits
@@ -181,12 +188,12 @@ impl<T> Task<T> {
 
     /// Takes the outcome, if the task has ended and it was not taken yet.
     pub fn try_outcome(&mut self) -> Option<Result<T, TaskError>> {
-        (!self.taken && self.done()).then(|| self.take())
+        (self.taken == Taken::No && self.done()).then(|| self.take())
     }
 
     /// The outcome, if the task has ended and it was not taken yet; it stays where it is.
     pub fn outcome_mut(&mut self) -> Option<&mut Result<T, TaskError>> {
-        if self.taken || !self.done() {
+        if self.taken != Taken::No || !self.done() {
             return None;
         }
         // SAFETY: the task is complete and we are the handle: the outcome is ours alone while we are
@@ -209,7 +216,7 @@ impl<T> Task<T> {
     where
         T: Sync,
     {
-        if self.taken || !self.done() {
+        if self.taken != Taken::No || !self.done() {
             return Err(NotDone(()));
         }
         // SAFETY: the task is complete and we are the handle: the outcome is ours, its type is T, and it
@@ -222,10 +229,11 @@ impl<T> Task<T> {
         outcome.map(Result::as_ref).ok_or(NotDone(()))
     }
 
-    /// True if the task has ended by being cancelled. asyncio: `cancelled`.
+    /// True if the task has ended by being cancelled; also after an await has seen that. asyncio:
+    /// `cancelled`.
     pub fn cancelled(&self) -> bool {
-        if self.taken || !self.done() {
-            return false;
+        if self.taken != Taken::No || !self.done() {
+            return self.taken == Taken::Cancelled;
         }
         // SAFETY: as in `result`; only the error is looked at, which is Sync, and never the output.
         let outcome = unsafe {
@@ -288,7 +296,7 @@ impl<T> Drop for Task<T> {
         let header = self.task.header();
         let before = header.state.drop_handle();
         if before.is_complete() {
-            if !self.taken {
+            if self.taken == Taken::No {
                 // SAFETY: complete, and we were the handle: the outcome is ours.
                 unsafe { runnable::discard_outcome(self.task.pointer()) };
             }

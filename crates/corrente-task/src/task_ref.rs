@@ -64,6 +64,12 @@ impl TaskRef {
         std::ptr::eq(self.0.as_ptr(), header)
     }
 
+    /// Panics if this is the task that is being polled: it would wait for itself for ever.
+    pub(crate) fn check_not_current(&self) {
+        let own = current::with_frame(|frame| frame.is_some_and(|f| self.is_at(f.header())));
+        assert!(!own, "task {} awaits itself and would never end: await another task", self.name());
+    }
+
     /// The task's id.
     pub fn id(&self) -> TaskId {
         self.header().id

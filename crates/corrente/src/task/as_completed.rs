@@ -60,7 +60,7 @@ where
         }
         seats.push(Some((task, finished)));
     }
-    AsCompleted { left: seats.len(), seats, shared, limit: None, sleep: None }
+    AsCompleted { left: seats.len(), seats, shared, sleep: None }
 }
 
 /// Tasks in the order in which they end: see [`as_completed`].
@@ -68,7 +68,6 @@ pub struct AsCompleted<T> {
     seats: Vec<Option<(Task<T>, Finished)>>,
     left: usize,
     shared: Arc<Shared>,
-    limit: Option<Duration>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -104,9 +103,13 @@ impl Wake for Ticket {
 impl<T> Unpin for AsCompleted<T> {}
 
 impl<T> AsCompleted<T> {
-    /// How long all of it may take, counted from the first wait. asyncio: `timeout=`.
+    /// How long all of it may take, counted from this call. asyncio: `timeout=`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.limit = limit.into();
+        self.sleep = limit.into().map(|limit| Box::pin(sleep(limit)));
         self
     }
 
@@ -158,9 +161,6 @@ impl<T> AsCompleted<T> {
         if let Some((task, _)) = index.and_then(|index| self.seats[index].take()) {
             self.left -= 1;
             return Poll::Ready(Some(Ok(task)));
-        }
-        if let Some(limit) = self.limit.take() {
-            self.sleep = Some(Box::pin(sleep(limit)));
         }
         let over = self.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
         if !over {

@@ -21,11 +21,11 @@ use std::task::{Context, Poll, ready};
 ///
 /// Dropping it detaches the task.
 #[track_caller]
-pub fn shield<F>(future: F) -> Shield<Task<F::Output>, F::Output>
+pub fn shield<F>(future: F) -> Shield<Task<F::Output>>
 where
     F: IntoFuture<IntoFuture: Send + 'static, Output: Send + 'static>,
 {
-    Shield { task: ensure_future(future), leaving: None, _output: std::marker::PhantomData }
+    Shield { task: ensure_future(future), leaving: None }
 }
 
 /// [`shield`] for a task that its owner keeps.
@@ -33,23 +33,22 @@ where
 /// # Cancel safety
 ///
 /// Dropping it loses nothing.
-pub fn shield_ref<T>(task: &mut Task<T>) -> Shield<&mut Task<T>, T> {
-    Shield { task, leaving: None, _output: std::marker::PhantomData }
+pub fn shield_ref<T>(task: &mut Task<T>) -> Shield<&mut Task<T>> {
+    Shield { task, leaving: None }
 }
 
 /// The future of [`shield`] and [`shield_ref`].
 #[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct Shield<H, T> {
+pub struct Shield<H> {
     task: H,
     leaving: Option<Resume>,
-    _output: std::marker::PhantomData<fn() -> T>,
 }
 
-impl<H, T> Unpin for Shield<H, T> {}
+impl<H> Unpin for Shield<H> {}
 
-impl<H: AsTask<T>, T> Future for Shield<H, T> {
-    type Output = T;
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+impl<H: AsTask> Future for Shield<H> {
+    type Output = H::Output;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<H::Output> {
         if self.leaving.is_none() {
             let task = self.task.task();
             ready!(task.poll_finished(cx));
@@ -72,23 +71,26 @@ impl<H: AsTask<T>, T> Future for Shield<H, T> {
 
 /// A task, or a borrow of one.
 #[doc(hidden)]
-pub trait AsTask<T> {
-    fn task(&mut self) -> &mut Task<T>;
+pub trait AsTask {
+    type Output;
+    fn task(&mut self) -> &mut Task<Self::Output>;
 }
 
-impl<T> AsTask<T> for Task<T> {
+impl<T> AsTask for Task<T> {
+    type Output = T;
     fn task(&mut self) -> &mut Self {
         self
     }
 }
 
-impl<T> AsTask<T> for &mut Task<T> {
+impl<T> AsTask for &mut Task<T> {
+    type Output = T;
     fn task(&mut self) -> &mut Task<T> {
         self
     }
 }
 
-impl<H, T> fmt::Debug for Shield<H, T> {
+impl<H> fmt::Debug for Shield<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Shield")
     }

@@ -2,7 +2,7 @@
 
 use crate::task::outcome::Outcome;
 use crate::time::{Sleep, sleep};
-use corrente_task::{Finished, Task, TaskRef};
+use corrente_task::{Finished, Shared, Task, TaskRef};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -54,6 +54,18 @@ impl<T: Outcome + Sync> Waitable for Task<T> {
             Ok(Ok(value)) => value.is_failure(),
             Ok(Err(error)) => !error.is_cancelled(),
             Err(_) => false,
+        }
+    }
+}
+
+impl<T: Outcome + Clone> Waitable for Shared<T> {
+    fn task_ref(&self) -> &TaskRef {
+        self
+    }
+    fn failed(&self) -> bool {
+        match self.result() {
+            Some(value) => value.is_failure(),
+            None => self.done() && !self.cancelled(),
         }
     }
 }
