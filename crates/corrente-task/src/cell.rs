@@ -7,15 +7,14 @@
 //! without a handle whoever completed the task; at last whoever drops the last reference.
 
 use crate::context::{Context, ContextChoice};
-use crate::error::{TaskError, Unobserved};
-use crate::header::{Header, Payload, Polled, VTable};
+use crate::error::{Payload, TaskError, Unobserved, contained, drop_payload};
+use crate::header::{Header, Polled, VTable};
 use crate::runnable::{Cause, Runnable, Schedule};
 use crate::state::{Snapshot, State};
 use crate::waker;
 use crate::{Kind, Options};
 use corrente_shim::cell::UnsafeCell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{self, Poll};
@@ -51,11 +50,13 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         dealloc: dealloc::<F, S>,
     };
 
-    /// A new cell with [`FIRST_REFERENCES`] references, which the caller hands out.
+    /// A new cell with [`FIRST_REFERENCES`] references, which the caller hands out. `local`: the future
+    /// must be dropped on this thread.
     ///
     /// The vtable outlives every use of `F` and `S`; that they may be used where the references go is
     /// for the caller to see to (`spawn` asks for Send and 'static, `local.rs` and `root.rs` guard them).
-    pub fn allocate(future: F, schedule: S, options: Options) -> NonNull<Header> {
+    #[inline]
+    pub fn allocate(future: F, schedule: S, options: Options, local: bool) -> NonNull<Header> {
         let (context, shared) = match options.context {
             ContextChoice::Inherit => {
                 (crate::current::context(Context::inherit).unwrap_or_default(), None)
@@ -64,17 +65,24 @@ impl<F: Future, S: Schedule> Cell<F, S> {
             ContextChoice::Shared(shared) => (shared.snapshot(), Some(shared)),
         };
         let callback = options.kind == Kind::Callback;
-        let word = Snapshot::spawned(FIRST_REFERENCES, callback, shared.is_some(), false);
-        let cell = Box::new(Self {
-            header: Header::new(State::new(word), &Self::VTABLE, options.location, context),
-            schedule,
-            stage: UnsafeCell::new(Stage::Future(future)),
-        });
+        let word = Snapshot::spawned(FIRST_REFERENCES, callback, shared.is_some(), local);
+        let header = Header::new(State::new(word), &Self::VTABLE, options.location, context);
         if options.name.is_some() || shared.is_some() {
-            let mut notes = cell.header.notes().shared.lock();
-            notes.name = options.name;
-            notes.context = shared;
+            header.notes().shared(|notes| {
+                notes.name = options.name;
+                notes.context = shared;
+            });
         }
+        // Written field by field, so that a big future is not put together on the stack first.
+        let mut cell = Box::<Self>::new_uninit();
+        let target = cell.as_mut_ptr();
+        // SAFETY: each write is to a field of the allocation, and all three fields are written.
+        let cell = unsafe {
+            (&raw mut (*target).header).write(header);
+            (&raw mut (*target).schedule).write(schedule);
+            (&raw mut (*target).stage).write(UnsafeCell::new(Stage::Future(future)));
+            cell.assume_init()
+        };
         NonNull::from(Box::leak(cell)).cast()
     }
 }
@@ -101,7 +109,7 @@ unsafe fn poll<F: Future, S: Schedule>(header: NonNull<Header>) -> Polled {
         // SAFETY: the cell outlives this poll, since the poller has a reference.
         let waker = unsafe { waker::borrowed(header) };
         let mut cx = task::Context::from_waker(&waker);
-        match catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx))) {
+        match contained(|| future.poll(&mut cx)) {
             Ok(Poll::Pending) => Polled::Pending,
             Err(payload) => Polled::Panicked(payload),
             Ok(Poll::Ready(output)) => {
@@ -114,7 +122,9 @@ unsafe fn poll<F: Future, S: Schedule>(header: NonNull<Header>) -> Polled {
                     }
                     Err(payload) => {
                         // The task's outcome is the panic, so the output is dropped, contained.
-                        let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
+                        if let Err(second) = contained(|| drop(output)) {
+                            drop_payload(second);
+                        }
                         Polled::DropPanicked(payload)
                     }
                 }
@@ -131,7 +141,7 @@ unsafe fn poll<F: Future, S: Schedule>(header: NonNull<Header>) -> Polled {
 unsafe fn clear<F: Future>(stage: *mut Stage<F>) -> Result<(), Payload> {
     // SAFETY: the caller may touch the stage. What is dropped here is overwritten right after, also when
     // the destructor panics, so it is never seen again.
-    let result = catch_unwind(AssertUnwindSafe(|| unsafe { ptr::drop_in_place(stage) }));
+    let result = contained(|| unsafe { ptr::drop_in_place(stage) });
     // SAFETY: as above.
     unsafe { ptr::write(stage, Stage::Gone) };
     result
@@ -177,7 +187,7 @@ unsafe fn discard_outcome<F: Future, S: Schedule>(
     // A future is never moved: it is gone long before the outcome can be discarded.
     match stage {
         Stage::Outcome(Err(error)) => Ok(Some(error)),
-        other => catch_unwind(AssertUnwindSafe(|| drop(other))).map(|()| None),
+        other => contained(|| drop(other)).map(|()| None),
     }
 }
 

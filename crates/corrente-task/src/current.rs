@@ -8,8 +8,9 @@
 use crate::context::Context;
 use crate::error::TaskError;
 use crate::header::Header;
-use crate::scope::ROOT;
-use crate::task_ref::TaskRef;
+use crate::task_ref::{Borrowed, TaskRef};
+use crate::tree::ROOT;
+use corrente_shim::atomic::Counter;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 
@@ -21,10 +22,37 @@ pub(crate) struct Frame {
     pub node: Cell<u32>,
     /// The tree may hold requests: nodes must look before they poll.
     pub asked: Cell<bool>,
-    /// The node that a `resume` wants to unwind, until that node sees its inner future come back.
-    pub unwinding: Cell<Option<u32>>,
+    /// The node that a `resume` wants to unwind, until that node sees its inner future come back; and the
+    /// number of that unwinding.
+    unwinding: Cell<Option<(u32, u64)>>,
     /// What it unwinds with.
-    pub exit: RefCell<Option<TaskError>>,
+    exit: Cell<Option<TaskError>>,
+}
+
+/// Numbers for unwindings. Only a cancel, a cold path, takes one.
+static UNWINDINGS: Counter = Counter::new(1);
+
+/// A future's own unwinding: it is off if the future is dropped before the node around it has seen it,
+/// as by a `select` that another branch has won in the same poll.
+#[derive(Debug, Default)]
+pub(crate) struct Begun(u64);
+
+impl Begun {
+    pub const fn new() -> Self {
+        Self(0)
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if self.0 != 0 {
+            with_frame(|frame| {
+                if let Some(frame) = frame {
+                    frame.withdraw(self.0);
+                }
+            });
+        }
+    }
 }
 
 corrente_shim::local! {
@@ -55,7 +83,7 @@ impl Frame {
             node: Cell::new(ROOT),
             asked: Cell::new(asked),
             unwinding: Cell::new(None),
-            exit: RefCell::new(None),
+            exit: Cell::new(None),
         }
     }
 
@@ -65,9 +93,18 @@ impl Frame {
         Entered { before, _frame: self }
     }
 
-    /// The task's header. Valid while the frame is entered, and its thread holds RUNNING.
-    pub fn header(&self) -> &Header {
+    /// The task. Valid while the frame is entered, and its thread holds RUNNING.
+    pub fn task(&self) -> Borrowed<'_> {
         // SAFETY: the holder of RUNNING has a reference to the cell; see `Frame::new`.
+        unsafe { TaskRef::borrowed(self.header) }
+    }
+
+    pub fn is_of(&self, task: &TaskRef) -> bool {
+        task.pointer() == self.header
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: as for `task`.
         unsafe { self.header.as_ref() }
     }
 
@@ -83,13 +120,40 @@ impl Frame {
         f()
     }
 
-    /// If a `resume` below wants to unwind `node`: what it unwinds with.
+    /// Makes the innermost node unwind with `error` as soon as its future has come back.
+    pub fn unwind(&self, error: TaskError, begun: &mut Begun) {
+        begun.0 = UNWINDINGS.take(1);
+        self.unwinding.set(Some((self.node.get(), begun.0)));
+        self.set_exit(Some(error));
+    }
+
+    fn withdraw(&self, number: u64) {
+        if self.unwinding.get().is_some_and(|(_, other)| other == number) {
+            self.unwinding.set(None);
+            self.set_exit(None);
+        }
+    }
+
+    fn set_exit(&self, error: Option<TaskError>) {
+        if let Some(old) = self.exit.replace(error) {
+            old.drop_contained();
+        }
+    }
+
+    /// If something below wants to unwind `node`: what it unwinds with.
     pub fn take_unwinding(&self, node: u32) -> Option<TaskError> {
-        if self.unwinding.get() != Some(node) {
+        let (wanted, _) = self.unwinding.get()?;
+        if wanted != node {
             return None;
         }
         self.unwinding.set(None);
         self.exit.take()
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        self.set_exit(None);
     }
 }
 
@@ -108,6 +172,11 @@ pub(crate) fn with_frame<R>(f: impl FnOnce(Option<&Frame>) -> R) -> R {
     f(frame.map(|frame| unsafe { frame.as_ref() }))
 }
 
+/// True if `task` is what this thread is polling, or whose future it is dropping.
+pub(crate) fn is_polling(task: &TaskRef) -> bool {
+    with_frame(|frame| frame.is_some_and(|frame| frame.is_of(task)))
+}
+
 /// True if this thread is polling a task or a callback right now.
 pub fn in_task() -> bool {
     with_frame(|frame| frame.is_some())
@@ -118,7 +187,7 @@ pub fn in_task() -> bool {
 /// asyncio: `current_task()`. None outside of every task and in callbacks.
 pub fn current() -> Option<TaskRef> {
     with_frame(|frame| match frame {
-        Some(frame) if !frame.callback => Some(TaskRef::from_header(frame.header())),
+        Some(frame) if !frame.callback => Some(frame.task().clone()),
         _ => None,
     })
 }
@@ -126,7 +195,7 @@ pub fn current() -> Option<TaskRef> {
 /// Like [`current`], without counting a reference.
 pub fn with_current<R>(f: impl FnOnce(Option<&TaskRef>) -> R) -> R {
     with_frame(|frame| match frame {
-        Some(frame) if !frame.callback => f(Some(&TaskRef::borrowed(frame.header()))),
+        Some(frame) if !frame.callback => f(Some(&frame.task())),
         _ => f(None),
     })
 }

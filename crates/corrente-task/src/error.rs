@@ -1,10 +1,10 @@
 //! What a task can end with instead of a value, and the report of what nobody read.
 
-use crate::{TaskId, TaskRef};
+use crate::{TaskId, TaskRef, quiet};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A task, or the body of a scope, was interrupted by a cancel request.
@@ -101,6 +101,24 @@ impl Panicked {
     }
 }
 
+/// What a panic carries.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// Runs user code that must not harm us by panicking. std's hook has printed the panic by the time it
+/// comes back as an `Err`.
+pub(crate) fn contained<R>(user_code: impl FnOnce() -> R) -> Result<R, Payload> {
+    quiet::assert_loud();
+    catch_unwind(AssertUnwindSafe(user_code))
+}
+
+/// Drops a payload whose own destructor may panic.
+pub(crate) fn drop_payload(payload: Payload) {
+    if let Err(second) = contained(|| drop(payload)) {
+        // A payload of a payload that panics again has no end: leave that one alone.
+        std::mem::forget(second);
+    }
+}
+
 pub(crate) fn message_of(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         (*text).to_owned()
@@ -163,6 +181,13 @@ pub enum TaskError {
 }
 
 impl TaskError {
+    /// Drops it. A payload inside may panic while it is dropped; that stays in here.
+    pub(crate) fn drop_contained(self) {
+        if let Self::Panicked(panic) = self {
+            drop_payload(panic.into_payload());
+        }
+    }
+
     /// True if the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled(_))

@@ -14,22 +14,20 @@
 //! first need, by anybody, and live as long as the cell.
 
 use crate::context::{Context, SharedContext};
-use crate::error::{Panicked, TaskError, Unobserved, What, message_of};
+use crate::error::{Payload, TaskError, Unobserved};
 use crate::id::TaskId;
+use crate::quiet::Quiet;
 use crate::runnable::{Cause, Runnable};
-use crate::scope::{Message, Tree};
 use crate::state::State;
-use crate::task_ref::TaskRef;
+use crate::tree::{Message, Tree};
+use crate::waiters::Waiters;
 use corrente_shim::atomic::{AtomicPtr, Ordering};
 use corrente_shim::cell::UnsafeCell;
 use corrente_shim::sync::Mutex;
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::Waker;
-
-pub(crate) type Payload = Box<dyn Any + Send>;
 
 pub(crate) struct Header {
     pub state: State,
@@ -81,8 +79,8 @@ pub(crate) struct VTable {
 /// What most tasks never need.
 #[derive(Default)]
 pub(crate) struct Notes {
-    pub shared: Mutex<Shared>,
-    pub tree: UnsafeCell<Tree>,
+    shared: Mutex<Shared>,
+    tree: UnsafeCell<Tree>,
 }
 
 /// What others may write to a task.
@@ -94,10 +92,9 @@ pub(crate) struct Shared {
     /// For the holder of RUNNING to read before it lets go.
     pub inbox: Vec<Message>,
     /// Woken at the next request.
-    pub watchers: Vec<Waker>,
+    pub watchers: Waiters,
     /// Woken when the task has ended.
-    pub observers: Vec<(u64, Waker)>,
-    pub next_observer: u64,
+    pub observers: Waiters,
     pub context: Option<SharedContext>,
     /// Reads an error out of an outcome (`*const Result<T, TaskError>`) that nobody else will read.
     pub read_error: Option<ReadError>,
@@ -105,6 +102,27 @@ pub(crate) struct Shared {
 
 /// The text of the error in the outcome behind the pointer, if it is one.
 pub(crate) type ReadError = unsafe fn(*const ()) -> Option<String>;
+
+impl Notes {
+    /// Calls `f` with what others may write, under its lock. `f` runs no user code: what it must drop or
+    /// wake it gives back.
+    pub fn shared<R>(&self, f: impl FnOnce(&mut Shared) -> R) -> R {
+        let mut shared = self.shared.lock();
+        let _quiet = Quiet::begin();
+        f(&mut shared)
+    }
+
+    /// Calls `f` with the scope tree. `f` runs no user code and does not ask for the tree again.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds RUNNING of this task, the lock of the tree.
+    pub unsafe fn tree<R>(&self, f: impl FnOnce(&mut Tree) -> R) -> R {
+        let _quiet = Quiet::begin();
+        // SAFETY: see above; `f` does not come back here, so this is the only borrow.
+        self.tree.with_mut(|tree| f(unsafe { &mut *tree }))
+    }
+}
 
 impl Header {
     pub fn new(
@@ -134,10 +152,16 @@ impl Header {
     }
 
     /// The notes, made now if need be.
+    #[inline]
     pub fn notes(&self) -> &Notes {
-        if let Some(notes) = self.notes_if_any() {
-            return notes;
+        match self.notes_if_any() {
+            Some(notes) => notes,
+            None => self.make_notes(),
         }
+    }
+
+    #[cold]
+    fn make_notes(&self) -> &Notes {
         let made = Box::into_raw(Box::default());
         // AcqRel: Release publishes the new notes; on failure Acquire sees the other's.
         match self.notes.compare_exchange(
@@ -158,12 +182,12 @@ impl Header {
     }
 
     pub fn set_name(&self, name: Arc<str>) {
-        let old = self.notes().shared.lock().name.replace(name);
+        let old = self.notes().shared(|shared| shared.name.replace(name));
         drop(old);
     }
 
     pub fn name(&self) -> String {
-        let given = self.notes_if_any().and_then(|notes| notes.shared.lock().name.clone());
+        let given = self.notes_if_any().and_then(|notes| notes.shared(|s| s.name.clone()));
         match given {
             Some(name) => name.to_string(),
             None => format!("Task-{}", self.id),
@@ -176,7 +200,8 @@ impl Header {
         self.context.with(|context| unsafe { (*context).clone() })
     }
 
-    /// The caller holds RUNNING, or has the only reference.
+    /// The caller holds RUNNING, or has the only reference. The old context is the caller's to drop.
+    #[must_use = "values of a context are user code and must be dropped outside"]
     pub fn replace_context(&self, next: Context) -> Context {
         // SAFETY: as for `context`; the old one is moved out, so no destructor runs inside.
         self.context.with_mut(|context| unsafe { std::mem::replace(&mut *context, next) })
@@ -186,39 +211,7 @@ impl Header {
         if !self.state.load().is_shared() {
             return None;
         }
-        self.notes_if_any().and_then(|notes| notes.shared.lock().context.clone())
-    }
-
-    /// Reports trouble that nobody else will see. Never panics.
-    pub fn report(&self, what: What, message: &str) {
-        let task = TaskRef::borrowed(self);
-        let report = Unobserved { task: &task, what, message };
-        // SAFETY: `self` is the header of a live cell of the vtable's type.
-        let call = || unsafe { (self.vtable.unobserved)(NonNull::from(self), &report) };
-        // A handler that panics must not take the worker down; std has printed its message already.
-        let _ = catch_unwind(AssertUnwindSafe(call));
-    }
-
-    pub fn report_payload(&self, what: What, payload: Payload) {
-        self.report(what, &message_of(&*payload));
-        drop_payload(payload);
-    }
-
-    pub fn panicked(&self, payload: Payload) -> TaskError {
-        TaskError::Panicked(Panicked::new(payload, self.id, self.name()))
-    }
-}
-
-/// Wakes; a waker that panics does no further harm. std's hook has printed the panic by then.
-pub(crate) fn wake_contained(waker: Waker) -> Result<(), Payload> {
-    catch_unwind(AssertUnwindSafe(|| waker.wake()))
-}
-
-/// Drops a payload whose own destructor may panic.
-pub(crate) fn drop_payload(payload: Payload) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // A payload of a payload that panics again has no end: leave that one alone.
-        std::mem::forget(second);
+        self.notes_if_any().and_then(|notes| notes.shared(|shared| shared.context.clone()))
     }
 }
 
@@ -227,7 +220,7 @@ impl Drop for Header {
         // Relaxed: the last reference is alone with the cell.
         let notes = self.notes.load(Ordering::Relaxed);
         if !notes.is_null() {
-            // SAFETY: stored by `notes` from Box::into_raw, and nobody else is left to use it.
+            // SAFETY: stored by `make_notes` from Box::into_raw, and nobody else is left to use it.
             drop(unsafe { Box::from_raw(notes) });
         }
     }

@@ -14,8 +14,8 @@
 //! |---|---|
 //! | when a wake makes a Runnable, and who may poll | `state.rs`, which is the table of all transitions |
 //! | what lies where in memory, and who may touch it | `header.rs`, `cell.rs` |
-//! | what happens around one poll | `runnable.rs` |
-//! | how a cancel finds its way | `scope.rs`; the futures that catch it, `node.rs` |
+//! | what happens around one poll | `runnable.rs`; when that ends the task, `ending.rs` |
+//! | how a cancel finds its way | `scope.rs`, on the tree in `tree.rs`; the futures that catch it, `node.rs` |
 //! | what a spawned task inherits | `context.rs` |
 //!
 //! A scheduler brings a [`Schedule`], spawns with [`spawn`], and runs [`Runnable`]s; the rest of corrente
@@ -52,11 +52,14 @@ pub mod budget;
 mod cell;
 mod context;
 mod current;
+mod ending;
 mod error;
 mod header;
 mod id;
 mod local;
 mod node;
+mod quiet;
+mod reclaim;
 mod root;
 mod runnable;
 mod scope;
@@ -64,6 +67,9 @@ mod shared;
 mod state;
 mod task;
 mod task_ref;
+mod tree;
+mod waiters;
+mod waits;
 mod waker;
 
 pub use context::{Context, ContextChoice, ContextVar, SharedContext, Token};
@@ -76,11 +82,13 @@ pub use node::{
 };
 pub use root::{Root, with_root};
 pub use runnable::{Cause, Runnable, Schedule};
+pub use scope::cancelling_here;
 pub use shared::Shared;
 #[doc(hidden)]
 pub use state::table;
 pub use task::{NotDone, Outcome, Task};
-pub use task_ref::{Borrowed, CancelRequested, Finished, TaskRef, WatchKey};
+pub use task_ref::{Borrowed, TaskRef};
+pub use waits::{CancelRequested, Finished, WatchKey};
 
 use std::future::Future;
 use std::panic::Location;
@@ -158,7 +166,7 @@ where
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let header = cell::Cell::allocate(future, schedule, options);
+    let header = cell::Cell::allocate(future, schedule, options, false);
     // SAFETY: future and output are Send and 'static, so is the schedule.
     unsafe { Spawned::new(header) }
 }
@@ -174,7 +182,7 @@ where
     F::Output: 'static,
     S: Schedule,
 {
-    let header = cell::Cell::allocate(local::Bound::new(future), schedule, options);
+    let header = cell::Cell::allocate(local::Bound::new(future), schedule, options, true);
     // SAFETY: all is 'static; `Bound` keeps the future on this thread. The output is made here, and leaves
     // through the `Task`, which is Send only if the output is.
     unsafe { Spawned::new(header) }

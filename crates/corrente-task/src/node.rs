@@ -7,15 +7,15 @@
 //! stands between (a `block_on` or a join from another crate inside a task), `Pending` might park for
 //! ever, so there the same news travels as a panic payload that prints nothing and is caught by the node.
 
-use crate::current::{self, Frame};
-use crate::error::{Cancelled, TaskError};
-use crate::header::Payload;
-use crate::scope::{Key, Kind, Message, Scope, send};
+use crate::current::{self, Begun};
+use crate::error::{Cancelled, Payload, TaskError, contained};
+use crate::scope::{Scope, send};
 use crate::task_ref::TaskRef;
+use crate::tree::{Key, Kind, Message};
 use crate::waker;
 use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -33,10 +33,11 @@ impl Unwinding {
     }
 }
 
-/// Makes the node around the caller unwind with `error`. Comes back only to return `Pending`.
-pub(crate) fn unwind(cx: &Context<'_>, error: TaskError) {
+/// Makes the node around the caller unwind with `error`. Comes back only to return `Pending`. It is off
+/// again if `begun` is dropped before that node has seen the `Pending`.
+pub(crate) fn unwind(cx: &Context<'_>, error: TaskError, begun: &mut Begun) {
     current::with_frame(|frame| match frame {
-        Some(frame) if waker::is_ours(cx.waker()) => unwind_in(frame, error),
+        Some(frame) if waker::is_ours(cx.waker()) => frame.unwind(error, begun),
         Some(_) => resume_unwind(Box::new(Unwinding(error))),
         None => panic!(
             "{error}, outside of every task, where a cancel has nowhere to go: \
@@ -45,16 +46,12 @@ pub(crate) fn unwind(cx: &Context<'_>, error: TaskError) {
     });
 }
 
-fn unwind_in(frame: &Frame, error: TaskError) {
-    frame.unwinding.set(Some(frame.node.get()));
-    *frame.exit.borrow_mut() = Some(error);
-}
-
 /// A future with a node around it.
 struct Node<F> {
-    scope: Scope,
-    // Pinned whenever the Node is.
+    // Pinned whenever the Node is. Dropped first, so that the nodes inside leave before the one around them.
     inner: Option<F>,
+    scope: Scope,
+    begun: Begun,
 }
 
 enum NodePoll<T> {
@@ -66,7 +63,7 @@ enum NodePoll<T> {
 
 impl<F: Future> Node<F> {
     const fn new(inner: F) -> Self {
-        Self { scope: Scope::new(), inner: Some(inner) }
+        Self { inner: Some(inner), scope: Scope::new(), begun: Begun::new() }
     }
 
     fn poll(
@@ -81,7 +78,8 @@ impl<F: Future> Node<F> {
         let inner = unsafe { Pin::new_unchecked(inner) };
         let polled = current::with_frame(|frame| {
             let Some(frame) = frame else {
-                // Polled outside of every task: there is nobody to cancel.
+                // Polled outside of every task: there is nobody to cancel. (Any more, if it was in one.)
+                this.scope.leave();
                 return match inner.poll(cx) {
                     Poll::Ready(value) => NodePoll::Ready(value),
                     Poll::Pending => NodePoll::Pending,
@@ -91,7 +89,7 @@ impl<F: Future> Node<F> {
             if let Some(cancelled) = this.scope.take_request(frame) {
                 return NodePoll::Requested(cancelled);
             }
-            let polled = catch_unwind(AssertUnwindSafe(|| frame.within(index, || inner.poll(cx))));
+            let polled = contained(|| frame.within(index, || inner.poll(cx)));
             let unwinding = frame.take_unwinding(index);
             match (polled, unwinding) {
                 (Ok(Poll::Ready(value)), _) => NodePoll::Ready(value),
@@ -129,9 +127,10 @@ impl<F: Future> Node<F> {
     }
 
     /// Ends this node by unwinding the one around it.
-    fn pass_on<T>(self: Pin<&mut Self>, cx: &Context<'_>, error: TaskError) -> Poll<T> {
-        self.clear_pinned();
-        unwind(cx, error);
+    fn pass_on<T>(mut self: Pin<&mut Self>, cx: &Context<'_>, error: TaskError) -> Poll<T> {
+        self.as_mut().clear_pinned();
+        // SAFETY: `begun` is never pinned, and nothing is moved.
+        unwind(cx, error, unsafe { &mut self.get_unchecked_mut().begun });
         Poll::Pending
     }
 }
@@ -214,8 +213,11 @@ pub struct Interrupter {
 }
 
 impl Interrupter {
-    /// Asks whatever runs inside the scope to stop. The request is counted in the scope's task. Void if the
-    /// scope has ended. False if its task has.
+    /// Asks whatever runs inside the scope to stop. False if the scope's task has ended.
+    ///
+    /// The request is counted in that task, also if the scope has ended meanwhile and nothing is
+    /// interrupted: whoever calls this sees to it that it is taken back, once
+    /// ([`TaskRef::uncancel`]).
     pub fn interrupt(&self, reason: Option<&str>) -> bool {
         let cancelled = Cancelled::new(reason);
         send(&self.task, Message::Request { top: self.key, cancelled, own: false }, true)
@@ -268,7 +270,7 @@ impl Cancelled {
     ///
     /// Awaited outside of every task, where there is nothing to unwind.
     pub fn resume(self) -> Resume {
-        Resume(Some(TaskError::Cancelled(self)))
+        Resume { error: Some(TaskError::Cancelled(self)), begun: Begun::new() }
     }
 }
 
@@ -280,19 +282,22 @@ impl Cancelled {
 ///
 /// As [`Cancelled::resume`].
 pub fn exit_with(error: TaskError) -> Resume {
-    Resume(Some(error))
+    Resume { error: Some(error), begun: Begun::new() }
 }
 
 /// The future of [`Cancelled::resume`]; never resolves.
 #[must_use = "nothing unwinds unless this is awaited"]
 #[derive(Debug)]
-pub struct Resume(Option<TaskError>);
+pub struct Resume {
+    error: Option<TaskError>,
+    begun: Begun,
+}
 
 impl Future for Resume {
     type Output = Infallible;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Infallible> {
-        if let Some(error) = self.0.take() {
-            unwind(cx, error);
+        if let Some(error) = self.error.take() {
+            unwind(cx, error, &mut self.begun);
         }
         Poll::Pending
     }
@@ -304,8 +309,8 @@ pub struct Uncancellable<F>(Node<F>);
 
 /// Runs `future` undisturbed by cancels. One that comes meanwhile strikes at the first wait after it.
 ///
-/// A timeout or a group *inside* `future` works as ever. asyncio has no such thing; trio: a shielded
-/// cancel scope.
+/// A timeout or a group *inside* `future` works as ever. [`TaskRef::uncancel`] withdraws what is held back.
+/// asyncio has no such thing; trio: a shielded cancel scope.
 ///
 /// # Cancel safety
 ///
@@ -381,7 +386,8 @@ pub struct ForwardCancel<F> {
     targets: Arc<[TaskRef]>,
 }
 
-/// Runs `future`, which waits for `targets`; a cancel goes to those of them that are not done.
+/// Runs `future`, which waits for `targets`; a cancel goes to those of them that are not done, and not to
+/// scopes inside `future`.
 ///
 /// What `gather` does: the waiter itself is interrupted only if nothing is left to pass the request on to.
 ///

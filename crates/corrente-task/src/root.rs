@@ -1,13 +1,14 @@
 //! A task that lives on its caller's stack frame, so to say: its future may borrow, and is gone on return.
 
 use crate::cell::Cell;
-use crate::error::TaskError;
+use crate::error::{TaskError, What, contained};
 use crate::local::Bound;
 use crate::runnable::{Runnable, Schedule};
 use crate::task::Task;
 use crate::task_ref::TaskRef;
 use crate::{Options, Spawned};
 use std::future::Future;
+use std::panic::resume_unwind;
 
 /// The root task, as seen by whoever drives it.
 pub struct Root<'a> {
@@ -44,30 +45,24 @@ where
     F: Future,
     S: Schedule,
 {
-    /// Ends the task at the latest when the stack frame goes.
-    struct End<'a>(&'a TaskRef);
-    impl Drop for End<'_> {
-        fn drop(&mut self) {
-            // Somebody may hold the cell for the moment of a seizure. Nobody polls it but this thread.
-            while !self.0.end_now() {
-                corrente_shim::thread::yield_now();
-            }
+    let header = Cell::allocate(Bound::new(future), schedule, options, true);
+    // SAFETY: three references were made. The future is polled and dropped by this thread only (`Bound`),
+    // and it is gone before this function returns or unwinds, so what it borrows outlives it. The output
+    // leaves through the handle, which stays here, and is taken out of it below in every case.
+    let Spawned { runnable, mut task, task_ref } = unsafe { Spawned::<F::Output>::new(header) };
+    let result = contained(|| drive(runnable, &Root { task: &task_ref }));
+    // Somebody may hold the cell for the moment of a seizure. Nobody polls it but this thread.
+    while !task_ref.end_now() {
+        corrente_shim::thread::yield_now();
+    }
+    let outcome = take(&mut task);
+    match result {
+        Ok(result) => (result, outcome),
+        Err(payload) => {
+            task_ref.contain(What::DropPanic, || drop(outcome));
+            resume_unwind(payload)
         }
     }
-
-    let header = Cell::allocate(Bound::new(future), schedule, options);
-    // SAFETY: three references were made. The future is polled and dropped by this thread only (`Bound`),
-    // and it is gone before this function returns or unwinds (`End`), so what it borrows outlives it. The
-    // output leaves through the handle, which stays here.
-    let Spawned { runnable, mut task, task_ref } = unsafe { Spawned::<F::Output>::new(header) };
-    let result = {
-        let end = End(&task_ref);
-        let result = drive(runnable, &Root { task: &task_ref });
-        drop(end);
-        result
-    };
-    let outcome = take(&mut task);
-    (result, outcome)
 }
 
 fn take<T>(task: &mut Task<T>) -> Result<T, TaskError> {

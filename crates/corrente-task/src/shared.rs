@@ -3,12 +3,13 @@
 use crate::error::{Cancelled, TaskError};
 use crate::node::{ForwardCancel, Resume, forward_cancel};
 use crate::task::Task;
-use crate::task_ref::{Finished, TaskRef};
+use crate::task_ref::TaskRef;
+use crate::waits::Finished;
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 /// A handle of a task that can be cloned; each clone can be awaited, and gives a copy of the output.
@@ -55,17 +56,23 @@ impl<T: Clone> Shared<T> {
     }
 
     /// The outcome, taken out of the task if that has ended.
-    fn settled(&self) -> std::sync::MutexGuard<'_, State<T>> {
+    ///
+    /// The lock is held while a value is cloned: T need not be Sync, so two may not clone it at once.
+    fn settled(&self) -> MutexGuard<'_, State<T>> {
         // A panic in a clone of T leaves the outcome as it was, so poison tells nothing.
         let mut state = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::Running(task) = &mut *state {
-            *state = match task.try_outcome() {
-                Some(Ok(value)) => State::Value(value),
-                Some(Err(TaskError::Cancelled(cancelled))) => State::Cancelled(cancelled),
-                Some(Err(error)) => State::Panicked(error.to_string()),
-                None => return state,
-            };
-        }
+        let State::Running(task) = &mut *state else { return state };
+        let settled = match task.try_outcome() {
+            Some(Ok(value)) => State::Value(value),
+            Some(Err(TaskError::Cancelled(cancelled))) => State::Cancelled(cancelled),
+            Some(Err(error)) => {
+                let message = error.to_string();
+                error.drop_contained();
+                State::Panicked(message)
+            }
+            None => return state,
+        };
+        *state = settled;
         state
     }
 }

@@ -140,7 +140,7 @@ pub enum Abort {
 impl Snapshot {
     /// A task just spawned: scheduled, with its handle, and `references` references.
     pub fn spawned(references: usize, callback: bool, shared: bool, local: bool) -> Self {
-        Self(SCHEDULED | HANDLE | references * REF_ONE)
+        Self(SCHEDULED | HANDLE | (references * REF_ONE))
             .set(CALLBACK, callback)
             .set(SHARED, shared)
             .set(LOCAL, local)
@@ -495,7 +495,7 @@ pub mod table {
             RUNNING | ABORTED,
             COMPLETE,
         ];
-        states.iter().map(|&bits| line(Snapshot(bits | STARTED | 4 * REF_ONE))).collect()
+        states.iter().map(|&bits| line(Snapshot(bits | STARTED | (4 * REF_ONE)))).collect()
     }
 
     fn line(s: Snapshot) -> String {

@@ -1,12 +1,13 @@
 //! The handle of a task: its owner, who may await it, look at it, cancel it, or let it go.
 
 use crate::budget;
-use crate::current;
-use crate::error::{Cancelled, TaskError};
+use crate::current::{self, Begun};
+use crate::error::{Cancelled, TaskError, What};
 use crate::node;
-use crate::runnable;
-use crate::scope::{Kind, Scope};
+use crate::reclaim::{self, Job};
+use crate::scope::Scope;
 use crate::task_ref::TaskRef;
+use crate::tree::Kind;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -28,6 +29,7 @@ use std::task::{Context, Poll, ready};
 pub struct Task<T> {
     task: TaskRef,
     scope: Scope,
+    begun: Begun,
     taken: Taken,
     _output: PhantomData<T>,
 }
@@ -52,12 +54,13 @@ impl<T> Task<T> {
     ///
     /// `task` has just been spawned, its output is `T`, and no other handle exists.
     pub(crate) unsafe fn new(task: TaskRef) -> Self {
-        Self { task, scope: Scope::new(), taken: Taken::No, _output: PhantomData }
-    }
-
-    /// The task without its type. Also by deref: `task.cancel()`, `task.name()`, `task.done()`.
-    pub fn as_ref(&self) -> &TaskRef {
-        &self.task
+        Self {
+            task,
+            scope: Scope::new(),
+            begun: Begun::new(),
+            taken: Taken::No,
+            _output: PhantomData,
+        }
     }
 
     /// Waits for the task's end, whatever it is: output, cancel or panic, as a value.
@@ -83,7 +86,7 @@ impl<T> Task<T> {
         match self.poll_end(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(self.take()),
             Poll::Ready(Err(cancelled)) => {
-                node::unwind(cx, TaskError::Cancelled(cancelled));
+                node::unwind(cx, TaskError::Cancelled(cancelled), &mut self.begun);
                 Poll::Pending
             }
             Poll::Pending => Poll::Pending,
@@ -262,7 +265,7 @@ impl<T, E: fmt::Display> Task<Result<T, E>> {
                 _ => None,
             }
         }
-        self.task.header().notes().shared.lock().read_error = Some(read::<T, E>);
+        self.task.header().notes().shared(|shared| shared.read_error = Some(read::<T, E>));
     }
 }
 
@@ -276,10 +279,17 @@ impl<T> Future for Task<T> {
                 panic!("task {}, whose output is awaited here, {failed}", self.name())
             }
             Err(cancelled) => {
-                node::unwind(cx, cancelled);
+                node::unwind(cx, cancelled, &mut self.begun);
                 Poll::Pending
             }
         }
+    }
+}
+
+/// The task without its type. Also by deref: `task.cancel()`, `task.name()`, `task.done()`.
+impl<T> AsRef<TaskRef> for Task<T> {
+    fn as_ref(&self) -> &TaskRef {
+        &self.task
     }
 }
 
@@ -297,8 +307,9 @@ impl<T> Drop for Task<T> {
         let before = header.state.drop_handle();
         if before.is_complete() {
             if self.taken == Taken::No {
-                // SAFETY: complete, and we were the handle: the outcome is ours.
-                unsafe { runnable::discard_outcome(self.task.pointer()) };
+                // SAFETY: complete, and we were the handle: the outcome is ours. It is 'static, so it may
+                // be dropped later: of the tasks that may borrow `with_root` takes the outcome itself.
+                unsafe { reclaim::run(Job::Discard(self.task.clone())) };
             }
             if before.has_join_waker() {
                 // The slot belongs to whoever completed the task.
@@ -306,8 +317,9 @@ impl<T> Drop for Task<T> {
             }
         }
         // SAFETY: JOIN_WAKER is not set (any more), so the slot is ours until our reference goes.
-        let waker = header.join.with_mut(|slot| unsafe { (*slot).take() });
-        drop(waker);
+        if let Some(waker) = header.join.with_mut(|slot| unsafe { (*slot).take() }) {
+            self.task.contain(What::WakerPanic, || drop(waker));
+        }
     }
 }
 

@@ -1,22 +1,25 @@
 //! An untyped, counted reference to a task: who it is, how it is, and how to cancel it.
 
 use crate::current;
-use crate::error::Cancelled;
+use crate::ending::{self, Ending};
+use crate::error::{
+    Cancelled, Panicked, Payload, TaskError, Unobserved, What, contained, drop_payload, message_of,
+};
 use crate::header::Header;
 use crate::id::TaskId;
 use crate::runnable::{self, Cause};
-use crate::scope::{self, Key, Message};
+use crate::scope;
 use crate::state::{Abort, Seize};
+use crate::tree::{Key, Message};
+use crate::waits::{CancelRequested, Finished, WatchKey};
 use std::fmt;
-use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::panic::Location;
-use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 /// A task as others see it. Cloning counts a reference; the task's output is not to be had from it.
 pub struct TaskRef(NonNull<Header>);
@@ -44,29 +47,54 @@ impl TaskRef {
     pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
         Self(header)
     }
-    pub(crate) fn from_header(header: &Header) -> Self {
-        header.state.ref_inc();
-        Self(header.into())
-    }
-    pub(crate) fn borrowed(header: &Header) -> Borrowed<'_> {
-        Borrowed(ManuallyDrop::new(Self(header.into())), PhantomData)
+    /// # Safety
+    ///
+    /// The cell outlives the result, and `header` is a pointer to all of it (not to its header alone, as
+    /// one made from a `&Header` would be).
+    #[inline]
+    pub(crate) unsafe fn borrowed<'a>(header: NonNull<Header>) -> Borrowed<'a> {
+        Borrowed(ManuallyDrop::new(Self(header)), PhantomData)
     }
     #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: our reference keeps the cell alive.
         unsafe { self.0.as_ref() }
     }
+    #[inline]
     pub(crate) fn pointer(&self) -> NonNull<Header> {
         self.0
     }
-    #[inline]
-    pub(crate) fn is_at(&self, header: &Header) -> bool {
-        std::ptr::eq(self.0.as_ptr(), header)
+
+    /// Reports trouble that nobody else will see. Never panics.
+    pub(crate) fn report(&self, what: What, message: &str) {
+        let report = Unobserved { task: self, what, message };
+        // SAFETY: `self` refers to a live cell of the vtable's type.
+        let call = || unsafe { (self.header().vtable.unobserved)(self.0, &report) };
+        // A handler that panics must not take the worker down; std has printed its message already.
+        if let Err(payload) = contained(call) {
+            drop_payload(payload);
+        }
+    }
+
+    pub(crate) fn report_payload(&self, what: What, payload: Payload) {
+        self.report(what, &message_of(&*payload));
+        drop_payload(payload);
+    }
+
+    /// Runs user code that nobody is waiting for; a panic in it is reported.
+    pub(crate) fn contain(&self, what: What, user_code: impl FnOnce()) {
+        if let Err(payload) = contained(user_code) {
+            self.report_payload(what, payload);
+        }
+    }
+
+    pub(crate) fn panicked(&self, payload: Payload) -> TaskError {
+        TaskError::Panicked(Panicked::new(payload, self.id(), self.name()))
     }
 
     /// Panics if this is the task that is being polled: it would wait for itself for ever.
     pub(crate) fn check_not_current(&self) {
-        let own = current::with_frame(|frame| frame.is_some_and(|f| self.is_at(f.header())));
+        let own = current::is_polling(self);
         assert!(!own, "task {} awaits itself and would never end: await another task", self.name());
     }
 
@@ -110,13 +138,13 @@ impl TaskRef {
 
     /// [`cancel`](Self::cancel), passing on a cancel that was caught.
     pub fn cancel_as(&self, cancelled: Cancelled) -> bool {
-        let own = current::with_frame(|frame| frame.is_some_and(|f| self.is_at(f.header())));
+        let own = current::is_polling(self);
         scope::send(self, Message::Request { top: Key::ROOT, cancelled, own }, true)
     }
 
     /// How many cancel requests it has had, less those taken back. asyncio: `cancelling`.
     pub fn cancelling(&self) -> u32 {
-        self.header().notes_if_any().map_or(0, |notes| notes.shared.lock().requests)
+        self.header().notes_if_any().map_or(0, |notes| notes.shared(|shared| shared.requests))
     }
 
     /// True if it was asked to stop, and nobody has taken that back. For loops that prefer to look.
@@ -127,14 +155,7 @@ impl TaskRef {
     /// Takes one cancel request back and tells how many are left, never less than none. At none, requests
     /// that were not delivered yet are withdrawn. asyncio: `uncancel`.
     pub fn uncancel(&self) -> u32 {
-        let Some(notes) = self.header().notes_if_any() else { return 0 };
-        let mut shared = notes.shared.lock();
-        shared.requests = shared.requests.saturating_sub(1);
-        let left = shared.requests;
-        if left == 0 {
-            shared.inbox.retain(|message| !matches!(message, Message::Request { .. }));
-        }
-        left
+        scope::take_back(self)
     }
 
     /// Waits until somebody asks this task to stop. For those who prefer a token to an interruption; a
@@ -144,7 +165,7 @@ impl TaskRef {
     ///
     /// Dropping it loses nothing.
     pub fn cancel_requested(&self) -> CancelRequested {
-        CancelRequested { task: self.clone() }
+        CancelRequested::new(self.clone())
     }
 
     /// Drops the task's future as soon as nobody polls it, without asking: no scope sees it, no clean-up
@@ -164,15 +185,19 @@ impl TaskRef {
     /// Ends the task here and now: its future is dropped on this thread, also if a Runnable for it lies in
     /// some queue (that one will do nothing). True if the task is over.
     ///
-    /// If it is being polled, its future is dropped when that poll is over, and the answer is false. A
-    /// local task's future is only dropped on its own thread: call this there.
+    /// If it is being polled, its future is dropped when that poll is over, and the answer is false. So it
+    /// is while another thread delivers a cancel; that one then schedules the task once more, to be ended.
+    /// A local task's future is only dropped on its own thread: call this there.
+    ///
+    /// A future that calls this for the next task in its destructor, and that one for the next, nests as
+    /// deep as the chain is long. [`abort`](Self::abort) does not.
     pub fn end_now(&self) -> bool {
         match self.header().state.seize() {
             Seize::Done => true,
             Seize::Busy => !self.abort(),
             Seize::Seized(_) => {
                 // SAFETY: we hold RUNNING, and our reference.
-                unsafe { runnable::end_seized(self.0) };
+                unsafe { ending::end(self, Ending::aborted()) };
                 true
             }
         }
@@ -181,14 +206,7 @@ impl TaskRef {
     /// Has `waker` woken once, when the task has ended. None if it has already.
     pub fn watch(&self, waker: &Waker) -> Option<WatchKey> {
         let waker = waker.clone();
-        let notes = self.header().notes();
-        let key = {
-            let mut shared = notes.shared.lock();
-            let key = shared.next_observer;
-            shared.next_observer += 1;
-            shared.observers.push((key, waker));
-            key
-        };
+        let key = self.header().notes().shared(|shared| shared.observers.insert(waker));
         // On the list before the bit is set: whoever completes the task later sees both.
         if self.header().state.set_observers() {
             return Some(WatchKey(key));
@@ -199,10 +217,7 @@ impl TaskRef {
 
     /// Takes a watch back. True if it was still there.
     pub fn unwatch(&self, key: WatchKey) -> bool {
-        let mut shared = self.header().notes().shared.lock();
-        let position = shared.observers.iter().position(|(other, _)| *other == key.0);
-        let waker = position.map(|position| shared.observers.remove(position));
-        drop(shared);
+        let waker = self.header().notes().shared(|shared| shared.observers.remove(key.0));
         waker.is_some()
     }
 
@@ -213,20 +228,21 @@ impl TaskRef {
     ///
     /// Dropping it loses nothing.
     pub fn finished(&self) -> Finished {
-        Finished { task: self.clone(), key: None, waker: None }
+        Finished::new(self.clone())
     }
 }
 
 impl Clone for TaskRef {
     fn clone(&self) -> Self {
-        Self::from_header(self.header())
+        self.header().state.ref_inc();
+        Self(self.0)
     }
 }
 
 impl Drop for TaskRef {
     fn drop(&mut self) {
         // SAFETY: our reference is given up.
-        unsafe { runnable::drop_reference(self.0) };
+        unsafe { ending::drop_reference(self.0) };
     }
 }
 
@@ -248,72 +264,5 @@ impl fmt::Debug for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.done() { "done" } else { "pending" };
         write!(f, "TaskRef({}, {state})", self.name())
-    }
-}
-
-/// Names one [`TaskRef::watch`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WatchKey(u64);
-
-/// The future of [`TaskRef::finished`].
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-#[derive(Debug)]
-pub struct Finished {
-    task: TaskRef,
-    key: Option<WatchKey>,
-    waker: Option<Waker>,
-}
-
-impl Finished {
-    fn forget(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.task.unwatch(key);
-        }
-    }
-}
-
-impl Future for Finished {
-    type Output = ();
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.task.done() {
-            self.forget();
-            return Poll::Ready(());
-        }
-        if self.key.is_some() && self.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            return Poll::Pending;
-        }
-        self.forget();
-        self.waker = Some(cx.waker().clone());
-        self.key = self.task.watch(cx.waker());
-        if self.key.is_some() { Poll::Pending } else { Poll::Ready(()) }
-    }
-}
-
-impl Drop for Finished {
-    fn drop(&mut self) {
-        self.forget();
-    }
-}
-
-/// The future of [`TaskRef::cancel_requested`].
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-#[derive(Debug)]
-pub struct CancelRequested {
-    task: TaskRef,
-}
-
-impl Future for CancelRequested {
-    type Output = ();
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let waker = cx.waker().clone();
-        let mut shared = self.task.header().notes().shared.lock();
-        if shared.requests > 0 {
-            drop(shared);
-            return Poll::Ready(());
-        }
-        if !shared.watchers.iter().any(|other| other.will_wake(&waker)) {
-            shared.watchers.push(waker);
-        }
-        Poll::Pending
     }
 }

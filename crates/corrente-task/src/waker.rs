@@ -1,8 +1,10 @@
 //! A task's waker: a counted reference to its header, behind std's `Waker`.
 
+use crate::ending;
 use crate::header::Header;
 use crate::runnable::{self, Cause};
 use crate::state::Wake;
+use crate::task_ref::TaskRef;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -17,8 +19,8 @@ pub(crate) fn is_ours(waker: &Waker) -> bool {
 
 /// True if `waker` is this very task's.
 #[inline]
-pub(crate) fn is_of(waker: &Waker, header: &Header) -> bool {
-    is_ours(waker) && waker.data() == std::ptr::from_ref(header).cast()
+pub(crate) fn is_of(waker: &Waker, task: &TaskRef) -> bool {
+    is_ours(waker) && waker.data() == task.pointer().as_ptr().cast_const().cast()
 }
 
 /// A waker that counts no reference and must not outlive one.
@@ -65,7 +67,7 @@ unsafe fn wake(data: *const ()) {
         // SAFETY: the waker's reference is now the Runnable's.
         Wake::Submit => unsafe { runnable::submit(header, Cause::Wake) },
         // SAFETY: that was the last reference.
-        Wake::Dealloc => unsafe { runnable::free(header) },
+        Wake::Dealloc => unsafe { ending::free(header) },
     }
 }
 
@@ -82,5 +84,5 @@ unsafe fn wake_by_ref(data: *const ()) {
 
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the waker's reference is given up here.
-    unsafe { runnable::drop_reference(header(data)) };
+    unsafe { ending::drop_reference(header(data)) };
 }
