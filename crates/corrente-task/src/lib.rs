@@ -52,6 +52,7 @@ pub mod budget;
 mod cell;
 mod context;
 mod current;
+mod detach;
 mod ending;
 mod error;
 mod header;
@@ -74,6 +75,7 @@ mod waker;
 
 pub use context::{Context, ContextChoice, ContextVar, SharedContext, Token};
 pub use current::{current, in_task, with_current};
+pub use detach::{Detach, Never, Returns};
 pub use error::{Cancelled, Failed, Panicked, TaskError, Unobserved, What};
 pub use id::TaskId;
 pub use node::{

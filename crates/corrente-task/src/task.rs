@@ -2,6 +2,7 @@
 
 use crate::budget;
 use crate::current::{self, Begun};
+use crate::detach::Detach;
 use crate::error::{Cancelled, TaskError, What};
 use crate::node;
 use crate::reclaim::{self, Job};
@@ -248,24 +249,23 @@ impl<T> Task<T> {
     }
 }
 
-impl Task<()> {
-    /// Lets the task run on its own. A panic is reported. Dropping the handle does the same; this says it.
-    pub fn detach(self) {}
-}
-
-impl<T, E: fmt::Display> Task<Result<T, E>> {
-    /// Lets the task run on its own. If it ends with an `Err`, that is reported, with the task's name and
-    /// the place where it was spawned.
+impl<T: Detach> Task<T> {
+    /// Lets the task run on its own. If it ends with an `Err` that is reported, with the task's name and
+    /// the place where it was spawned; so is a panic.
+    ///
+    /// Only for tasks without a value to lose: those of `()`, `Result`, and those that never return.
     pub fn detach(self) {
-        unsafe fn read<T, E: fmt::Display>(outcome: *const ()) -> Option<String> {
-            // SAFETY: the caller (`runnable::discard_outcome`) owns an outcome of the type that the handle
+        unsafe fn read<T: Detach>(outcome: *const ()) -> Option<String> {
+            // SAFETY: the caller (`ending::discard_outcome`) owns an outcome of the type that the handle
             // had when it set this function.
-            match unsafe { &*outcome.cast::<Result<Result<T, E>, TaskError>>() } {
-                Ok(Err(error)) => Some(error.to_string()),
-                _ => None,
+            match unsafe { &*outcome.cast::<Result<T, TaskError>>() } {
+                Ok(output) => output.error_text(),
+                Err(_) => None,
             }
         }
-        self.task.header().notes().shared(|shared| shared.read_error = Some(read::<T, E>));
+        if T::MAY_FAIL {
+            self.task.header().notes().shared(|shared| shared.read_error = Some(read::<T>));
+        }
     }
 }
 

@@ -9,12 +9,12 @@ mod load;
 #[path = "support/progress.rs"]
 mod progress;
 
+use load::{Load, drive};
+use progress::progress;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use load::{Load, drive};
-use progress::progress;
 
 fn main() -> ExitCode {
     match corrente::run(run()) {

@@ -12,12 +12,12 @@ mod progress;
 mod show;
 
 use corrente::net::TcpListener;
+use load::{Load, Report, drive};
+use progress::progress;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use load::{Load, Report, drive};
-use progress::progress;
 
 const LOAD: Load = Load { connections: 1000, requests: 100, size: 64 };
 

@@ -92,3 +92,26 @@ impl<T, const N: usize> Outcome for [T; N] {
         Ok(self)
     }
 }
+
+/// A loop without an end returns `!`, which has no name yet on stable Rust; the output of a function type has.
+/// The type `!`.
+#[doc(hidden)]
+pub type Never = <fn() -> ! as Returns>::Output;
+
+/// Names the output of a function type.
+#[doc(hidden)]
+pub trait Returns {
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+impl Outcome for Never {
+    type Value = Self;
+    type Error = Infallible;
+    fn into_result(self) -> Result<Self, Infallible> {
+        Ok(self)
+    }
+}
