@@ -194,21 +194,22 @@ impl Timers {
     }
 
     /// How long after `now` the earliest timer is due, or a little less; zero if one is due, `None`
-    /// if none ever will be.
+    /// if none ever will be. Takes no lock.
     ///
     /// It is less when the earliest timer was cancelled, or when so many lie close together far
     /// ahead that it was not worth finding the first; [`turn`](Self::turn) at that time finds out
     /// more. Only to look: a driver that is going to sleep uses [`begin_wait`](Self::begin_wait).
     pub fn until_next(&self, now: Tick) -> Option<Duration> {
-        self.next_due().map(|next| next.since(now))
+        let next = self.earliest();
+        (!next.is_never()).then(|| next.since(now))
     }
 
-    /// The earliest deadline, or a time before it under the conditions of
-    /// [`until_next`](Self::until_next); `None` if no timer will ever be due. A virtual clock is
-    /// moved here; if a turn there gives nothing out, to the next.
+    /// Where to move a virtual clock: the earliest deadline, or, if more than 32 timers lie close
+    /// together, a time before it, with a turn at which nothing is due; ask again after it. `None` if
+    /// no timer will ever be due. Takes every shard's lock in turn.
     pub fn next_due(&self) -> Option<Tick> {
-        let next = self.earliest();
-        (!next.is_never()).then_some(next)
+        let next = self.inner.shards.iter().map(|shard| shard.look()).min();
+        next.filter(|next| !next.is_never())
     }
 
     /// The driver is going to sleep, at most for `limit` (`None`: with no limit of its own): finds
@@ -279,6 +280,7 @@ impl Timers {
         self.inner.shards.get(key.shard as usize).map(|shard| &**shard)
     }
 
+    /// Not later than any deadline.
     fn earliest(&self) -> Tick {
         let next = self.inner.shards.iter().map(|shard| shard.next());
         next.min().unwrap_or(Tick::NEVER)
@@ -290,7 +292,7 @@ impl fmt::Debug for Timers {
         f.debug_struct("Timers")
             .field("clock", self.clock())
             .field("shards", &self.shards())
-            .field("next_due", &self.next_due())
+            .field("next_due", &self.earliest())
             .finish_non_exhaustive()
     }
 }

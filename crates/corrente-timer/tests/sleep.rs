@@ -82,7 +82,7 @@ fn one_that_never_ends_is_kept_and_let_go() {
 fn a_drop_takes_it_out() {
     let timers = timers();
     let counter = Counter::new();
-    for (deadline, passed) in [(9_000, 8_000), (9_000, 9_000), (20_000, 20_001)] {
+    for (deadline, passed) in [(9_001, 9_000), (12_000, 12_000), (20_000, 20_001)] {
         let mut sleep = Sleep::new(&timers, 1, tick(deadline));
         assert_eq!(poll(&mut sleep, &counter.waker()), Poll::Pending);
         pass_to(&timers, passed);

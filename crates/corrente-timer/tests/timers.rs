@@ -181,7 +181,36 @@ fn until_next_is_the_time_to_the_earliest_in_any_shard() {
     // A cancel may leave it, until a turn at that time finds out.
     assert!(timers.cancel(early));
     timers.turn(tick(700_001), &mut Vec::new());
-    assert_eq!(timers.next_due(), Some(tick(5_000_000)));
+    assert_eq!(timers.until_next(tick(700_001)), Some(Duration::from_micros(4_299_999)));
+}
+
+#[test]
+fn a_virtual_clock_is_moved_from_deadline_to_deadline_and_past_no_cancelled_one() {
+    let timers = timers(2);
+    let mut expected = vec![tick(700), tick(60_000), tick(9_000_000)];
+    for (number, &deadline) in expected.iter().enumerate() {
+        timers.register(number, deadline, Waker::noop()).expect("not closed");
+    }
+    for number in 0..100 {
+        // Too many to look at each.
+        let deadline = tick(50_000_000 + number);
+        timers.register(1, deadline, Waker::noop()).expect("not closed");
+        expected.push(deadline);
+    }
+    for deadline in [300, 90_000_000] {
+        let key = timers.register(0, tick(deadline), Waker::noop()).expect("not closed");
+        assert!(timers.cancel(key));
+    }
+    let clock = timers.clock();
+    let mut came = Vec::new();
+    while let Some(next) = timers.next_due() {
+        clock.advance_to(next);
+        let mut ready = Vec::new();
+        timers.turn_all(next, &mut ready);
+        came.extend(ready.iter().map(|_| next));
+    }
+    assert_eq!(came, expected);
+    assert_eq!(clock.now(), tick(50_000_099));
 }
 
 #[test]

@@ -166,9 +166,7 @@ impl Shard {
             let slice = SLICE.min(limit - steps);
             let mut state = self.state.lock();
             let made = state.wheel.advance(now, slice, |_, waker| ready.push(waker));
-            // Under the lock, or an insert's earlier deadline could be overwritten.
-            let next = state.wheel.next_due().unwrap_or(Tick::NEVER);
-            self.next.store(next.as_micros(), Ordering::Relaxed);
+            self.settle(&state.wheel);
             self.passed.store(state.wheel.cursor().as_micros(), Ordering::Relaxed);
             drop(state);
             steps += made;
@@ -179,11 +177,24 @@ impl Shard {
         steps
     }
 
+    /// What is next, counting only what has not been cancelled.
+    pub(super) fn look(&self) -> Tick {
+        let state = self.state.lock();
+        self.settle(&state.wheel)
+    }
+
+    /// Under the lock, or the earlier deadline of an insert could be overwritten: sets `next` anew.
+    fn settle(&self, wheel: &Wheel<Waker>) -> Tick {
+        let next = wheel.next_due().unwrap_or(Tick::NEVER);
+        self.next.store(next.as_micros(), Ordering::Relaxed);
+        next
+    }
+
     /// Gives out everything, for good.
     pub(super) fn close(&self, ready: &mut Vec<Waker>) {
         let mut state = self.state.lock();
         state.closed = true;
         state.wheel.drain(|_, waker| ready.push(waker));
-        self.next.store(Tick::NEVER.as_micros(), Ordering::Relaxed);
+        self.settle(&state.wheel);
     }
 }
