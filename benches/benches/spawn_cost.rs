@@ -3,7 +3,7 @@
 //! One task at a time, from inside the runtime: no queue builds up and no second worker is worth waking, so what is seen
 //! is the cell, its queue and its join. `cargo bench -p corrente-benches --bench spawn_cost`
 
-use corrente_benches::{Contender, CurrentThread, MultiThread, Smol, Tokio, WORKERS};
+use corrente_benches::{Contender, Corrente, CurrentThread, MultiThread, Smol, Tokio, WORKERS};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::Instant;
@@ -26,6 +26,7 @@ fn all(criterion: &mut Criterion) {
     spawn_cost::<Tokio<MultiThread>>(criterion, "tokio");
     spawn_cost::<Tokio<CurrentThread>>(criterion, "tokio_ct");
     spawn_cost::<Smol>(criterion, "smol");
+    spawn_cost::<Corrente>(criterion, "corrente");
 }
 
 criterion_group!(benches, all);

@@ -3,7 +3,7 @@
 //! The usual life of a timeout: it never fires. The sleepers make the timer store as full as a busy server's.
 //! `cargo bench -p corrente-benches --bench timer_churn`
 
-use corrente_benches::{Contender, CurrentThread, MultiThread, Smol, Tokio, WORKERS};
+use corrente_benches::{Contender, Corrente, CurrentThread, MultiThread, Smol, Tokio, WORKERS};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,7 @@ fn all(criterion: &mut Criterion) {
     timer_churn::<Tokio<MultiThread>>(criterion, "tokio");
     timer_churn::<Tokio<CurrentThread>>(criterion, "tokio_ct");
     timer_churn::<Smol>(criterion, "smol");
+    timer_churn::<Corrente>(criterion, "corrente");
 }
 
 criterion_group!(benches, all);

@@ -3,7 +3,7 @@
 //! The runtime has nothing else to do, so its workers are parked: what is seen is the way from a waker to a running
 //! thread, most of which is the kernel's. `cargo bench -p corrente-benches --bench wake_latency`
 
-use corrente_benches::{Contender, CurrentThread, MultiThread, Smol, Tokio, WORKERS};
+use corrente_benches::{Contender, Corrente, CurrentThread, MultiThread, Smol, Tokio, WORKERS};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,6 +35,7 @@ fn all(criterion: &mut Criterion) {
     wake_latency::<Tokio<MultiThread>>(criterion, "tokio");
     wake_latency::<Tokio<CurrentThread>>(criterion, "tokio_ct");
     wake_latency::<Smol>(criterion, "smol");
+    wake_latency::<Corrente>(criterion, "corrente");
 }
 
 criterion_group!(benches, all);

@@ -19,6 +19,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+mod corrente;
 mod figures;
 mod latency;
 mod limits;
@@ -28,6 +29,7 @@ mod tokio_ct;
 mod tokio_mt;
 mod workloads;
 
+pub use crate::corrente::Corrente;
 pub use figures::Figures;
 pub use smol2::Smol;
 pub use tokio_ct::CurrentThread;
@@ -38,7 +40,7 @@ pub use workloads::WORKLOADS;
 pub const WORKERS: usize = 2;
 
 /// The names that [`sample`] takes for a runtime, the one all ratios refer to first.
-pub const RUNTIMES: &[&str] = &["tokio", "tokio_ct", "smol", "limits"];
+pub const RUNTIMES: &[&str] = &["tokio", "corrente", "tokio_ct", "smol", "limits"];
 
 /// A runtime, as the workloads see it. All functions but [`run`](Contender::run) are called inside the runtime.
 pub trait Contender: Sized + Send + Sync + 'static {
@@ -203,6 +205,7 @@ pub fn sample(runtime: &str, workload: &str, scale: f64) -> Result<Figures, Miss
     let figures = match runtime {
         "tokio" => workloads::run::<Tokio<MultiThread>>(workload, scale),
         "tokio_ct" => workloads::run::<Tokio<CurrentThread>>(workload, scale),
+        "corrente" => workloads::run::<Corrente>(workload, scale),
         "smol" => workloads::run::<Smol>(workload, scale),
         "limits" => limits::run(workload, scale),
         _ => {
