@@ -8,6 +8,7 @@ pub mod net;
 mod runtime;
 #[cfg(unix)]
 pub mod signal;
+pub mod stream;
 mod task;
 mod thread;
 mod time;
@@ -24,6 +25,11 @@ pub use runtime::{
     BuildError, Builder, Handle, NoRunningLoop, RunError, Runner, Runtime, ThreadFuture,
     ThreadFutureError, run, try_run,
 };
+pub use stream::{
+    DuplexStream, Server, StreamReader, StreamWriter, duplex, open_connection, start_server,
+};
+#[cfg(unix)]
+pub use stream::{open_unix_connection, start_unix_server};
 pub use task::as_completed::{AsCompleted, as_completed};
 pub use task::callback::{CallHandle, DoneCallback, DoneCallbacks, TimerHandle};
 pub use task::create::{

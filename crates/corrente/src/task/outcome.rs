@@ -112,6 +112,6 @@ impl Outcome for Never {
     type Value = Self;
     type Error = Infallible;
     fn into_result(self) -> Result<Self, Infallible> {
-        Ok(self)
+        self
     }
 }
