@@ -80,6 +80,7 @@ pub fn all_tasks() -> Vec<TaskRef> {
 #[doc(hidden)]
 pub mod __private {
     use crate::Builder;
+    pub use crate::task::branches::{Branch, join, select};
 
     /// As `corrente::run`, with settings.
     #[track_caller]

@@ -16,8 +16,8 @@ use crate::task::create::TaskBuilder;
 use crate::task::error_group::{Error, ErrorGroup};
 use crate::task::outcome::Outcome;
 use corrente_task::{
-    Cancelled, Failed, Interrupter, Panicked, Task, TaskError, TaskRef, catch_cancel,
-    current as current_task, exit_with, on_cancel,
+    Cancelled, Failed, Interrupter, Panicked, Task, TaskError, TaskRef, cancelling_here,
+    catch_cancel, current as current_task, exit_with, on_cancel,
 };
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -133,7 +133,7 @@ impl TaskGroup {
     {
         let group = Self::new();
         let parent = current_task();
-        let before = parent.as_ref().map_or(0, |parent| parent.cancelling());
+        let before = cancelling_here();
         let _abort = AbortOnDrop(&group);
         let ended = group.run_body(body(group.clone())).await;
         let (mut value, mut body_error, mut outer) = (None, None, None);
@@ -158,7 +158,8 @@ impl TaskGroup {
         let ended = group.end();
         if ended.interrupted {
             if let Some(parent) = &parent {
-                if parent.uncancel() <= before {
+                parent.uncancel();
+                if cancelling_here() <= before {
                     outer = None;
                 }
             }
@@ -171,7 +172,7 @@ impl TaskGroup {
             errors.push(None, error);
         }
         if !errors.is_empty() {
-            if let Some(parent) = parent.filter(|parent| parent.cancelling() > before) {
+            if let Some(parent) = parent.filter(|_| cancelling_here() > before) {
                 // The errors win now; the cancel from outside strikes at the next suspension.
                 parent.uncancel();
                 parent.cancel_as(outer.unwrap_or_default());

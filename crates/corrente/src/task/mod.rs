@@ -1,6 +1,7 @@
 //! Tasks, and what is made of several of them.
 
 pub mod as_completed;
+pub mod branches;
 pub mod callback;
 pub mod create;
 pub mod error_group;

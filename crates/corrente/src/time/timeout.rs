@@ -9,7 +9,7 @@
 use crate::runtime::current;
 use crate::time::Sleep;
 use corrente_task::{
-    Cancelled, CatchCancel, Resume, TaskRef, catch_cancel, current as current_task,
+    Cancelled, CatchCancel, Resume, TaskRef, cancelling_here, catch_cancel, current as current_task,
 };
 use corrente_timer::Tick;
 use pin_project_lite::pin_project;
@@ -239,9 +239,9 @@ impl<F: Future> Timeout<F> {
 struct Restore(Option<TaskRef>);
 
 impl Restore {
-    /// How many requests are left, if there was one to take back.
-    fn take_back(&mut self) -> Option<u32> {
-        self.0.take().map(|task| task.uncancel())
+    /// True if there was a request to take back.
+    fn take_back(&mut self) -> bool {
+        self.0.take().map(|task| task.uncancel()).is_some()
     }
 }
 
@@ -260,7 +260,7 @@ impl<F: Future> Future for Timeout<F> {
         }
         if *this.phase == Phase::Created {
             *this.phase = Phase::Running;
-            *this.before = current_task().map_or(0, |task| task.cancelling());
+            *this.before = cancelling_here();
             let due = match *this.limit {
                 Limit::None => None,
                 Limit::At(tick) => Some(tick),
@@ -304,10 +304,10 @@ impl<F: Future> Future for Timeout<F> {
         if let Some(deadline) = this.deadline {
             deadline.leave(*this.phase);
         }
-        let left = this.restore.take_back();
+        let own = this.restore.take_back();
         match ended {
             Ok(value) => Poll::Ready(Ok(value)),
-            Err(_) if left.is_some_and(|left| left <= *this.before) => {
+            Err(_) if own && cancelling_here() <= *this.before => {
                 Poll::Ready(Err(TimeoutError::new()))
             }
             Err(cancelled) => go_on(this.leaving, cancelled, cx),
