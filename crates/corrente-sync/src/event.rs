@@ -147,3 +147,25 @@ impl Act<Event> for WaitSet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_lite::future::{block_on, poll_once};
+
+    /// Whoever holds the line's lock cannot be waited for: so nothing here takes it.
+    #[test]
+    fn without_waiters_the_line_is_not_touched() {
+        let event = Event::new();
+        let line = event.line.lock();
+        for _ in 0..2 {
+            event.set();
+            event.set();
+            assert!(event.is_set());
+            assert!(block_on(poll_once(event.wait())).is_some());
+            event.clear();
+            assert!(!event.is_set());
+        }
+        drop(line);
+    }
+}

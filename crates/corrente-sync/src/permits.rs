@@ -146,23 +146,14 @@ impl Act<Permits> for Acquire {
         home.try_acquire(self.units).then_some(())
     }
 
-    fn enter(&mut self, home: &Permits, held: &mut Held<'_, List<usize>>) -> Entered<(), usize> {
-        if !held.parts().0.is_empty() {
-            return Entered::Wait(self.units);
+    fn enter(&mut self, home: &Permits, _: &mut Held<'_, List<usize>>) -> Entered<(), usize> {
+        if home.try_acquire(self.units) {
+            return Entered::Done(());
         }
-        // Takes the units or opens a line, as one step: whoever gives units after it sees the bit.
-        let mut word = home.word.load(Ordering::Relaxed);
-        loop {
-            let enough = word / ONE >= self.units;
-            let next = if enough { word - self.units * ONE } else { word | QUEUED };
-            // Acquire: as in `try_acquire`.
-            match home.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) if enough => return Entered::Done(()),
-                Ok(_) => return Entered::Wait(self.units),
-                Err(now) => word = now,
-            }
-        }
+        // From now on whoever gives units sees the bit and comes to the lock. Units that were given
+        // before are seen by `settle`, which follows. (Relaxed: both look at this one word.)
+        home.word.fetch_or(QUEUED, Ordering::Relaxed);
+        Entered::Wait(self.units)
     }
 
     fn claim(&mut self, _: &Permits, _: &mut Held<'_, List<usize>>, _: usize) -> Option<()> {
@@ -171,7 +162,7 @@ impl Act<Permits> for Acquire {
     }
 
     fn give_back(home: &Permits, _: &mut Held<'_, List<usize>>, units: usize) {
-        // Relaxed: the next grant comes later under this same lock, which orders it.
+        // Relaxed: they were never used, so there is nothing to release.
         home.word.fetch_add(units * ONE, Ordering::Relaxed);
     }
 
@@ -187,8 +178,41 @@ impl Act<Permits> for Acquire {
             line.grant_first(wakers);
         }
         if line.is_empty() {
-            // Release: from here on takers skip the lock, so they must see what its owners saw.
-            home.word.fetch_and(!QUEUED, Ordering::Release);
+            // Relaxed: what the givers released stays with the word, since this is a read-modify-write.
+            home.word.fetch_and(!QUEUED, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_lite::future::{block_on, poll_once};
+
+    /// Whoever holds the line's lock cannot be waited for: so nothing here takes it.
+    #[test]
+    fn without_contention_the_line_is_not_touched() {
+        let permits = Permits::new(2);
+        let line = permits.line.lock();
+        for _ in 0..3 {
+            assert!(block_on(poll_once(permits.acquire(1))).is_some());
+            assert!(permits.try_acquire(1));
+            assert!(!permits.try_acquire(1));
+            permits.release(2);
+        }
+        assert_eq!(permits.free(), 2);
+        drop(line);
+    }
+
+    #[test]
+    fn the_line_is_open_as_long_as_somebody_is_in_it() {
+        let permits = Permits::new(0);
+        let mut waiting = Box::pin(permits.acquire(1));
+        assert!(block_on(poll_once(waiting.as_mut())).is_none());
+        assert!(permits.has_line() && !permits.has_unclaimed());
+        permits.release(1);
+        assert!(permits.has_line() && permits.has_unclaimed());
+        block_on(waiting);
+        assert!(!permits.has_line() && !permits.has_unclaimed());
     }
 }

@@ -1,6 +1,6 @@
 //! asyncio's queues: first in first out, last in first out, smallest first.
 //!
-//! The three types differ only in the [`Store`] that holds the items; what they do is written once, in
+//! The three types differ only in the store that holds the items; what they do is written once, in
 //! `queue/core.rs`, and their public methods once, in the macro below.
 
 mod core;

@@ -6,6 +6,7 @@
 //! collected under it are woken after it, in order.
 //!
 //! The argument why no turn is lost, doubled or taken out of order stands in `wait_queue.md`, below.
+#![doc = include_str!("wait_queue.md")]
 
 mod list;
 mod wakers;

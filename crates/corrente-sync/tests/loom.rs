@@ -148,6 +148,26 @@ fn a_lock_granted_to_waiters_who_are_all_cancelled_is_free() {
 }
 
 #[test]
+fn a_grant_by_somebody_else_carries_what_the_last_owner_wrote() {
+    model(|| {
+        let lock = Arc::new(Lock::new(0));
+        let mut guard = lock.try_lock_owned().unwrap();
+        let first = Waiter::new(lock.lock_owned());
+        let mut second = Waiter::new(lock.lock_owned());
+        let release = spawn(move || {
+            *guard += 1;
+            drop(guard);
+        });
+        // Between the giving of the unit and the giver's settling, this one settles.
+        drop(first);
+        if second.woken() {
+            assert_eq!(second.poll().map(|guard| *guard), Some(1));
+        }
+        release.join().unwrap();
+    });
+}
+
+#[test]
 fn nobody_overtakes_who_was_granted_the_lock() {
     model(|| {
         let lock = Arc::new(Lock::new(()));

@@ -255,3 +255,150 @@ impl<W: Copy> List<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A waiter in the list, with what the oracle knows of it.
+    struct Member {
+        key: Key,
+        want: usize,
+        woken: Arc<Woken>,
+    }
+
+    #[derive(Clone, Debug)]
+    enum Operation {
+        Push,
+        GrantFirst,
+        GrantAll,
+        Remove(usize),
+        WaitAgain(usize),
+    }
+
+    fn operation() -> impl Strategy<Value = Operation> {
+        prop_oneof![
+            6 => Just(Operation::Push),
+            3 => Just(Operation::GrantFirst),
+            1 => Just(Operation::GrantAll),
+            4 => any::<usize>().prop_map(Operation::Remove),
+            2 => any::<usize>().prop_map(Operation::WaitAgain),
+        ]
+    }
+
+    fn waker() -> (Arc<Woken>, Waker) {
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        (Arc::clone(&woken), Waker::from(woken))
+    }
+
+    fn check(list: &mut List<usize>, waiting: &VecDeque<Member>, granted: &[Member]) {
+        assert_eq!((list.waiting(), list.granted()), (waiting.len(), granted.len()));
+        assert_eq!(list.is_empty(), waiting.is_empty() && granted.is_empty());
+        assert_eq!(list.first().copied(), waiting.front().map(|member| member.want));
+        for member in waiting {
+            assert_eq!((list.grant(member.key), member.woken.0.load(Ordering::Relaxed)), (None, 0));
+        }
+        for member in granted {
+            let woken = member.woken.0.load(Ordering::Relaxed);
+            assert_eq!((list.grant(member.key), woken), (Some(member.want), 1));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn it_is_a_deque_from_which_anybody_can_leave(
+            operations in prop::collection::vec(operation(), 0..200),
+        ) {
+            let mut list = List::new();
+            let mut waiting = VecDeque::<Member>::new();
+            let mut granted = Vec::<Member>::new();
+            for (want, operation) in operations.into_iter().enumerate() {
+                let mut wakers = Wakers::new();
+                match operation {
+                    Operation::Push => {
+                        let (woken, waker) = waker();
+                        waiting.push_back(Member { key: list.push(waker, want), want, woken });
+                    }
+                    Operation::GrantFirst => {
+                        prop_assert_eq!(list.grant_first(&mut wakers), !waiting.is_empty());
+                        granted.extend(waiting.pop_front());
+                    }
+                    Operation::GrantAll => {
+                        list.grant_all(&mut wakers);
+                        granted.extend(waiting.drain(..));
+                    }
+                    Operation::Remove(choice) => {
+                        let Some(at) = choice.checked_rem(waiting.len() + granted.len()) else {
+                            continue;
+                        };
+                        match at.checked_sub(waiting.len()) {
+                            None => {
+                                let member = waiting.remove(at).expect("it is there");
+                                prop_assert!(matches!(list.remove(member.key), Left::Waiting(_)));
+                            }
+                            Some(at) => {
+                                let member = granted.swap_remove(at);
+                                let left = list.remove(member.key);
+                                prop_assert!(matches!(left, Left::Granted(want) if want == member.want));
+                            }
+                        }
+                    }
+                    Operation::WaitAgain(choice) => {
+                        let Some(at) = choice.checked_rem(granted.len()) else { continue };
+                        let (woken, waker) = waker();
+                        let member = granted.swap_remove(at);
+                        list.wait_again(member.key, waker);
+                        waiting.push_front(Member { woken, ..member });
+                    }
+                }
+                drop(wakers);
+                check(&mut list, &waiting, &granted);
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_that_was_long_gives_its_memory_back() {
+        let mut list = List::new();
+        let keys: Vec<_> = (0..1000).map(|want| list.push(Waker::noop().clone(), want)).collect();
+        for key in keys {
+            list.remove(key);
+        }
+        assert_eq!(list.slots.capacity(), 0);
+    }
+
+    #[test]
+    fn slots_are_used_again() {
+        let mut list = List::new();
+        for want in 0..1000 {
+            let key = list.push(Waker::noop().clone(), want);
+            list.remove(key);
+        }
+        assert_eq!(list.slots.len(), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "stale key")]
+    fn a_key_is_good_for_one_stay() {
+        let mut list = List::new();
+        let key = list.push(Waker::noop().clone(), 1);
+        list.remove(key);
+        list.push(Waker::noop().clone(), 2);
+        list.grant(key);
+    }
+}

@@ -1,0 +1,198 @@
+//! Random operations on a semaphore and on a queue, beside an oracle that must agree after each: what
+//! is ready, what is left, and who is woken in which order.
+
+use crate::common::Waiter;
+use crate::oracle::{FairQueue, FairSemaphore, Got};
+use corrente_sync::{OwnedPermit, Queue, Semaphore};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Waiters that are in a line, by number, and who of them is known to be woken.
+struct Line<'a, T> {
+    waiters: BTreeMap<usize, Waiter<'a, T>>,
+    known: BTreeMap<usize, usize>,
+}
+
+impl<T> Line<'_, T> {
+    fn new() -> Self {
+        Self { waiters: BTreeMap::new(), known: BTreeMap::new() }
+    }
+
+    /// Who was woken since this was asked last, first woken first.
+    fn newly_woken(&mut self) -> Vec<usize> {
+        let wakes = self.waiters.iter().map(|(name, waiter)| (*name, waiter.wake()));
+        let mut new: Vec<_> = wakes
+            .filter(|(name, wake)| *wake > self.known.get(name).copied().unwrap_or(0))
+            .collect();
+        new.sort_by_key(|(_, wake)| *wake);
+        self.known.extend(new.iter().copied());
+        new.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn pick(&self, choice: usize) -> Option<usize> {
+        let at = choice.checked_rem(self.waiters.len())?;
+        self.waiters.keys().nth(at).copied()
+    }
+}
+
+#[derive(Clone, Debug)]
+enum OnSemaphore {
+    Come(usize),
+    Give(usize),
+    Look(usize),
+    Leave(usize),
+    DropPermit(usize),
+}
+
+fn on_semaphore() -> impl Strategy<Value = OnSemaphore> {
+    prop_oneof![
+        3 => (0..4usize).prop_map(OnSemaphore::Come),
+        1 => (0..3usize).prop_map(OnSemaphore::Give),
+        3 => any::<usize>().prop_map(OnSemaphore::Look),
+        2 => any::<usize>().prop_map(OnSemaphore::Leave),
+        2 => any::<usize>().prop_map(OnSemaphore::DropPermit),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum OnQueue {
+    Get,
+    Put,
+    GetNowait,
+    PutNowait,
+    Look(usize),
+    Leave(usize),
+    ShutDown(bool),
+}
+
+fn on_queue() -> impl Strategy<Value = OnQueue> {
+    prop_oneof![
+        6 => Just(OnQueue::Get),
+        6 => Just(OnQueue::Put),
+        3 => Just(OnQueue::GetNowait),
+        3 => Just(OnQueue::PutNowait),
+        8 => any::<usize>().prop_map(OnQueue::Look),
+        5 => any::<usize>().prop_map(OnQueue::Leave),
+        1 => any::<bool>().prop_map(OnQueue::ShutDown),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn semaphore(units in 0..3usize, operations in prop::collection::vec(on_semaphore(), 0..60)) {
+        let real = Arc::new(Semaphore::new(units));
+        let mut oracle = FairSemaphore::new(units);
+        let mut line = Line::<OwnedPermit>::new();
+        let mut permits = Vec::new();
+        for (name, operation) in operations.into_iter().enumerate() {
+            let woken = match operation {
+                OnSemaphore::Come(units) => {
+                    let mut waiter = Waiter::idle(real.acquire_many_owned(units));
+                    let permit = waiter.poll();
+                    let (at_once, woken) = oracle.come(name, units);
+                    prop_assert_eq!(permit.is_some(), at_once);
+                    match permit {
+                        Some(permit) => permits.push(permit),
+                        None => _ = line.waiters.insert(name, waiter),
+                    }
+                    woken
+                }
+                OnSemaphore::Give(units) => {
+                    real.release_many(units);
+                    oracle.give(units)
+                }
+                OnSemaphore::Look(choice) => {
+                    let Some(name) = line.pick(choice) else { continue };
+                    let permit = line.waiters.get_mut(&name).and_then(Waiter::poll);
+                    let (ready, woken) = oracle.look(name);
+                    prop_assert_eq!(permit.is_some(), ready);
+                    if let Some(permit) = permit {
+                        line.waiters.remove(&name);
+                        permits.push(permit);
+                    }
+                    woken
+                }
+                OnSemaphore::Leave(choice) => {
+                    let Some(name) = line.pick(choice) else { continue };
+                    line.waiters.remove(&name);
+                    oracle.leave(name)
+                }
+                OnSemaphore::DropPermit(choice) => {
+                    let Some(at) = choice.checked_rem(permits.len()) else { continue };
+                    let permit = permits.swap_remove(at);
+                    let units = permit.units();
+                    drop(permit);
+                    // Nothing goes back for nothing.
+                    if units == 0 { Vec::new() } else { oracle.give(units) }
+                }
+            };
+            prop_assert_eq!(line.newly_woken(), woken);
+            prop_assert_eq!((real.available(), real.locked()), (oracle.free, oracle.locked()));
+        }
+    }
+
+    #[test]
+    fn queue(places in 0..4usize, operations in prop::collection::vec(on_queue(), 0..80)) {
+        let real = Queue::new(places);
+        let mut oracle = FairQueue::new(if places == 0 { usize::MAX } else { places });
+        let mut line = Line::<Got>::new();
+        let get = || async { real.get().await.map_or(Got::Refused, Got::Item) };
+        let put = |item| {
+            let put = real.put(item);
+            async { put.await.map_or(Got::Refused, |()| Got::Put) }
+        };
+        for (name, operation) in operations.into_iter().enumerate() {
+            let item = u32::try_from(name).unwrap();
+            let woken = match operation {
+                OnQueue::Get | OnQueue::Put => {
+                    let gets = matches!(operation, OnQueue::Get);
+                    let mut waiter =
+                        if gets { Waiter::idle(get()) } else { Waiter::idle(put(item)) };
+                    let outcome = waiter.poll();
+                    let (expected, woken) =
+                        if gets { oracle.get(name) } else { oracle.put(name, item) };
+                    if outcome.is_none() {
+                        line.waiters.insert(name, waiter);
+                    }
+                    prop_assert_eq!(outcome.unwrap_or(Got::Waits), expected);
+                    woken
+                }
+                OnQueue::GetNowait => {
+                    let (expected, woken) = oracle.get_nowait();
+                    prop_assert_eq!(real.get_nowait().ok(), expected);
+                    woken
+                }
+                OnQueue::PutNowait => {
+                    let (expected, woken) = oracle.put_nowait(item);
+                    prop_assert_eq!(real.put_nowait(item).is_ok(), expected);
+                    woken
+                }
+                OnQueue::Look(choice) => {
+                    let Some(name) = line.pick(choice) else { continue };
+                    let outcome = line.waiters.get_mut(&name).and_then(Waiter::poll);
+                    let (expected, woken) = oracle.look(name);
+                    if outcome.is_some() {
+                        line.waiters.remove(&name);
+                    }
+                    prop_assert_eq!(outcome.unwrap_or(Got::Waits), expected);
+                    woken
+                }
+                OnQueue::Leave(choice) => {
+                    let Some(name) = line.pick(choice) else { continue };
+                    line.waiters.remove(&name);
+                    oracle.leave(name)
+                }
+                OnQueue::ShutDown(immediate) => {
+                    real.shutdown(immediate);
+                    oracle.shut_down(immediate)
+                }
+            };
+            prop_assert_eq!(line.newly_woken(), woken);
+            prop_assert_eq!(real.qsize(), oracle.items.len());
+            prop_assert_eq!(real.is_shutdown(), oracle.shut_down);
+        }
+    }
+}
