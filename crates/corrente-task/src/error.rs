@@ -113,10 +113,13 @@ pub(crate) fn contained<R>(user_code: impl FnOnce() -> R) -> Result<R, Payload> 
 
 /// Drops a payload whose own destructor may panic.
 pub(crate) fn drop_payload(payload: Payload) {
-    if let Err(second) = contained(|| drop(payload)) {
-        // A payload of a payload that panics again has no end: leave that one alone.
-        std::mem::forget(second);
+    let mut next = Some(payload);
+    for _ in 0..4 {
+        let Some(payload) = next else { return };
+        next = contained(|| drop(payload)).err();
     }
+    // Payloads of payloads that go on panicking have no end: leave the last one alone.
+    std::mem::forget(next);
 }
 
 pub(crate) fn message_of(payload: &(dyn Any + Send)) -> String {

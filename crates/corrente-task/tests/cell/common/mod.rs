@@ -4,6 +4,7 @@
 //! in the next one, and time moves only between rounds in which nothing ran. So a test knows exactly what
 //! happens when, and says what it expects as lines of text.
 
+pub mod drops;
 pub mod foreign;
 pub mod threads;
 pub mod timeout;
