@@ -4,6 +4,8 @@ mod builder;
 pub(crate) mod current;
 mod driver;
 pub mod handle;
+#[cfg(unix)]
+mod interrupt;
 mod run;
 mod runner;
 #[allow(clippy::module_inception)] // The type's own file.

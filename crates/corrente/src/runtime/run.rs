@@ -10,6 +10,10 @@ use std::future::IntoFuture;
 ///
 /// When `main` has ended, with a value or a panic, all other tasks are cancelled once and may clean up;
 /// then the runtime ends. `main` runs on the calling thread; it may borrow and need not be `Send`.
+///
+/// On the program's main thread the first Ctrl-C cancels `main`; if that ends cancelled the process dies of
+/// the signal after all clean-ups. A second one ends it at once. A program that listens for the signal
+/// itself ([`signal`](crate::signal)) is left alone.
 /// asyncio: `asyncio.run(main())`.
 ///
 /// # Panics
@@ -55,7 +59,16 @@ pub(crate) fn run_in<F: IntoFuture>(builder: Builder, main: F) -> Result<F::Outp
     }
     let options = Options { name: Some("main".into()), ..Options::default() };
     let runtime = builder.build().map_err(RunError::Start)?;
-    runtime.drive(main.into_future(), options)
+    let main = main.into_future();
+    #[cfg(unix)]
+    let (main, interrupted) = crate::runtime::interrupt::Interruptible::new(main);
+    let result = runtime.drive(main, options);
+    #[cfg(unix)]
+    if matches!(result, Err(RunError::Cancelled(_))) {
+        drop(runtime);
+        interrupted.die_of_it();
+    }
+    result
 }
 
 /// Why a run has no value.
