@@ -76,7 +76,7 @@ pub(crate) fn block_on<F: Future>(
     if let Some(by) = context::occupied() {
         return Err(BlockOnError::Occupied { by, here: options.location });
     }
-    if shared.is_stopping() {
+    if shared.is_closing() {
         return Err(BlockOnError::ShutDown);
     }
     let visit = Visit::new(shared, options.location);

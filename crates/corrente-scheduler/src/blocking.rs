@@ -434,48 +434,58 @@ fn serve(shared: &Arc<Shared>, index: usize) {
     }
 }
 
-/// A blocking job that only waits for somebody else: see [`blocking_parked`].
+/// A blocking job, as one that may only be waiting: see [`blocking_parked`].
 #[derive(Clone)]
-pub struct Parked {
+pub struct Parked(Option<Arc<Job>>);
+
+struct Job {
     shared: Arc<Shared>,
-    /// True until it counts as active again.
-    parked: Arc<Mutex<bool>>,
+    /// True while it does not count as active.
+    parked: Mutex<bool>,
 }
 
 impl Parked {
-    /// The job goes on: from now on it counts as active again, and virtual time stands still for it.
+    /// From now on the job only waits: virtual time may move as if it were not there.
+    pub fn park(&self) {
+        let Some(job) = &self.0 else { return };
+        if !std::mem::replace(&mut *job.parked.lock(), true) {
+            job.shared.blocking.over(&job.shared);
+        }
+    }
+
+    /// The job goes on: from now on it counts again, and virtual time stands still for it.
     ///
-    /// For whoever lets it go on, before doing so: the job's own thread may take a while to wake. Any
+    /// For whoever lets it go on, before doing so, since the job's own thread may take a while to wake. Any
     /// number of calls do the same as one.
     pub fn resume(&self) {
-        let mut parked = self.parked.lock();
-        if std::mem::replace(&mut *parked, false) {
-            self.shared.blocking.active.fetch_add(1, Ordering::SeqCst);
+        let Some(job) = &self.0 else { return };
+        if std::mem::replace(&mut *job.parked.lock(), false) {
+            job.shared.blocking.active.fetch_add(1, Ordering::SeqCst);
         }
     }
 }
 
 impl fmt::Debug for Parked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Parked({})", *self.parked.lock())
+        write!(f, "Parked({})", self.0.as_ref().is_some_and(|job| *job.parked.lock()))
     }
 }
 
-/// Calls `wait` in a blocking job and lets virtual time move while it lasts, as if the job were not there.
+/// For a blocking job that waits for somebody else: calls `wait`, which may let virtual time move meanwhile.
 ///
-/// Whoever ends the wait calls [`Parked::resume`] first, so that time does not move on before the job's
-/// thread has noticed; at the latest the job counts again when `wait` returns. On other threads, and in real
-/// time, this only calls `wait`.
-pub fn blocking_parked<R>(wait: impl FnOnce(Option<&Parked>) -> R) -> R {
+/// `wait` calls [`Parked::park`] under whatever lock guards the thing it waits for, and gives a clone to
+/// whoever will end the wait, who calls [`Parked::resume`] first. At the latest the job counts again when
+/// `wait` returns. On other threads, and in real time, both do nothing.
+pub fn blocking_parked<R>(wait: impl FnOnce(&Parked) -> R) -> R {
     struct Resume(Parked);
     impl Drop for Resume {
         fn drop(&mut self) {
             self.0.resume();
         }
     }
+    // A blocking thread works for a pool and is not occupied, as workers and callers of `block_on` are.
     let here = if context::occupied().is_none() { context::with_runtime(Arc::clone) } else { None };
-    let Some(shared) = here else { return wait(None) };
-    let parked = Resume(Parked { shared, parked: Arc::new(Mutex::new(true)) });
-    parked.0.shared.blocking.over(&parked.0.shared);
-    wait(Some(&parked.0))
+    let job = here.map(|shared| Arc::new(Job { shared, parked: Mutex::new(false) }));
+    let parked = Resume(Parked(job));
+    wait(&parked.0)
 }

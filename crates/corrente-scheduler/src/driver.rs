@@ -4,6 +4,7 @@
 //! that one worker at a time does so, and that the answer is a list of wakers. What always holds: whoever
 //! has the driver holds the [`Baton`], polls no task meanwhile, and wakes nobody before giving it back.
 
+use crate::parker::Parker;
 use corrente_shim::atomic::{AtomicBool, Ordering};
 use corrente_shim::sync::{Condvar, Mutex, MutexGuard};
 use std::fmt;
@@ -156,6 +157,17 @@ impl Held<'_> {
         if let Some(driver) = self.driver.as_mut() {
             driver.turn(limit, ready);
         }
+    }
+
+    /// Waits until something is ready or the owner of `parker` is unparked, and gives the driver back.
+    /// False if it was unparked before: then it has not waited.
+    pub fn wait(mut self, parker: &Parker, ready: &mut Vec<Waker>) -> bool {
+        let entered = parker.enter_driver();
+        if entered {
+            self.turn(None, ready);
+            parker.leave_driver();
+        }
+        entered
     }
 
     /// Looks whether something is ready.

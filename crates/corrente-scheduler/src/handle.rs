@@ -137,7 +137,7 @@ impl Handle {
 
     /// True if a shutdown has begun.
     pub fn is_shut_down(&self) -> bool {
-        self.shared.is_stopping()
+        self.shared.is_closing()
     }
 
     /// True if both are of the same pool.

@@ -109,19 +109,42 @@ impl Idle {
         true
     }
 
-    /// A searcher has found something. True if it was the last searcher: producers were excused on its
-    /// account, so it must look again and hand the search on.
-    #[must_use]
-    pub fn end_search(&self) -> bool {
+    /// A searcher has found something. If it was the last one, producers were excused on its account: if
+    /// `owed` says that something is still owed, gives the sleeper that the caller must now unpark.
+    pub fn end_search(&self, owed: impl FnOnce() -> bool) -> Option<usize> {
         let before = self.searching.fetch_sub(1, Ordering::SeqCst);
         debug_assert!(before > 0, "a search ended that never began");
         full_fence(&self.sleepers);
-        before == 1
+        if before == 1 && owed() { self.claim() } else { None }
     }
 
-    /// `worker` found nothing and is going to sleep. It must look once more *after* this, and get up
-    /// again if there is something.
-    pub fn lie_down(&self, worker: usize, searching: bool) {
+    /// `worker` has found nothing: lies down, looks once more with `owed`, sleeps with `rest` if that is
+    /// still so, and gets up. `searching`: it is counted as a searcher, and stops being one.
+    ///
+    /// True if it counts as searching again: because a producer has claimed it meanwhile, or because its
+    /// last look has found something. Then it must search and end that search.
+    #[must_use]
+    pub fn sleep(
+        &self,
+        worker: usize,
+        searching: bool,
+        owed: impl FnOnce() -> bool,
+        rest: impl FnOnce(),
+    ) -> bool {
+        self.lie_down(worker, searching);
+        let owed = owed();
+        if !owed {
+            rest();
+        }
+        let claimed = self.get_up(worker);
+        if owed && !claimed {
+            // Even if enough others search: they may be on their way from a sleep, and this one is here.
+            self.searching.fetch_add(1, Ordering::SeqCst);
+        }
+        claimed || owed
+    }
+
+    fn lie_down(&self, worker: usize, searching: bool) {
         let before = self.sleepers.fetch_or(bit(worker), Ordering::SeqCst);
         debug_assert!(before & bit(worker) == 0, "worker {worker} lay down twice");
         if searching {
@@ -131,10 +154,7 @@ impl Idle {
         full_fence(&self.sleepers);
     }
 
-    /// `worker` is awake, for whatever reason. True if a producer has claimed it: then it counts as
-    /// searching, and must search and end that search.
-    #[must_use]
-    pub fn get_up(&self, worker: usize) -> bool {
+    fn get_up(&self, worker: usize) -> bool {
         let before = self.sleepers.fetch_and(!bit(worker), Ordering::SeqCst);
         // What a producer pushed before it was excused by our being claimed must be seen by our search.
         full_fence(&self.sleepers);
@@ -143,6 +163,7 @@ impl Idle {
 
     /// `worker` is the one who waits in the driver; `None`: nobody is.
     pub fn set_lookout(&self, worker: Option<usize>) {
+        // Relaxed: advice.
         self.lookout.store(worker.map_or(0, |worker| worker as u64 + 1), Ordering::Relaxed);
     }
 
@@ -191,11 +212,10 @@ mod tests {
         idle.lie_down(2, false);
         assert!(idle.begin_search());
         assert_eq!(idle.claim(), None);
-        assert!(idle.end_search(), "it was the last");
-        assert_eq!(idle.claim(), Some(2));
+        assert_eq!(idle.end_search(|| true), Some(2), "the last searcher hands the search on");
         assert_eq!(idle.claim(), None, "the claimed one counts as a searcher");
         assert!(idle.get_up(2), "it was claimed");
-        assert!(idle.end_search());
+        assert_eq!(idle.end_search(|| false), None);
         assert_eq!((idle.sleepers(), idle.searching()), (0, 0));
     }
 
@@ -207,10 +227,19 @@ mod tests {
         let mut woken = Vec::new();
         while let Some(worker) = idle.claim() {
             assert!(idle.get_up(worker));
-            let _ = idle.end_search();
+            assert_eq!(idle.end_search(|| false), None);
             woken.push(worker);
         }
         assert_eq!(woken, [1, 2, 0]);
+    }
+
+    #[test]
+    fn whoever_sees_something_at_the_last_look_does_not_rest() {
+        let idle = Idle::new(2);
+        assert!(idle.sleep(1, false, || true, || panic!("it rested")));
+        assert_eq!((idle.sleepers(), idle.searching()), (0, 1), "it has to search");
+        assert!(!idle.sleep(1, true, || false, || ()));
+        assert!(idle.sleep(1, false, || false, || assert_eq!(idle.claim(), Some(1))), "claimed");
     }
 
     #[test]

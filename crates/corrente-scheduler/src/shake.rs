@@ -16,7 +16,6 @@ pub(crate) struct Shake {
     draws: AtomicU64,
 }
 
-#[derive(Default)]
 struct Inbox {
     open: bool,
     items: Vec<Runnable>,
@@ -24,7 +23,9 @@ struct Inbox {
 
 impl Shake {
     pub(crate) fn new(workers: usize, seed: u64) -> Self {
-        let boxes = (0..workers).map(|_| Mutex::default()).collect();
+        // The threads of the others will come; only worker 0 is lent.
+        let inbox = |worker| Mutex::new(Inbox { open: worker > 0, items: Vec::new() });
+        let boxes = (0..workers).map(inbox).collect();
         Self { boxes, draws: AtomicU64::new(seed) }
     }
 

@@ -27,10 +27,12 @@ use crossbeam_utils::CachePadded;
 use std::cell::Cell;
 use std::sync::atomic::AtomicUsize;
 
-/// The pool is being shut down.
+/// The workers are to leave.
 const STOP: u32 = 1;
 /// The workers are to stand still.
 const PAUSE: u32 = 2;
+/// A shutdown has begun: nothing is spawned any more. Concerns no worker.
+const CLOSING: u32 = 4;
 /// So many workers share an injector.
 const WORKERS_PER_INJECTOR: usize = 8;
 
@@ -186,16 +188,24 @@ impl Shared {
         self.watchdog.rouse();
     }
 
+    /// True if the workers are to do something else than work.
     #[inline]
-    pub(crate) fn signals(&self) -> u32 {
-        // Acquire: whoever sees the signal sees why it was given.
-        self.signals.load(Ordering::Acquire)
+    pub(crate) fn is_calling_workers(&self) -> bool {
+        self.signal(STOP | PAUSE)
     }
     pub(crate) fn is_stopping(&self) -> bool {
-        self.signals() & STOP != 0
+        self.signal(STOP)
     }
     pub(crate) fn is_paused(&self) -> bool {
-        self.signals() & PAUSE != 0
+        self.signal(PAUSE)
+    }
+    pub(crate) fn is_closing(&self) -> bool {
+        self.signal(CLOSING)
+    }
+    #[inline]
+    fn signal(&self, any_of: u32) -> bool {
+        // Acquire: whoever sees the signal sees why it was given.
+        self.signals.load(Ordering::Acquire) & any_of != 0
     }
     pub(crate) fn set_paused(&self, paused: bool) {
         if paused {
@@ -203,6 +213,9 @@ impl Shared {
         } else {
             self.signals.fetch_and(!PAUSE, Ordering::AcqRel);
         }
+    }
+    pub(crate) fn set_closing(&self) {
+        self.signals.fetch_or(CLOSING, Ordering::AcqRel);
     }
     pub(crate) fn set_stopping(&self) {
         self.signals.fetch_or(STOP, Ordering::AcqRel);

@@ -161,7 +161,10 @@ pub(crate) fn shut_down(shared: &Arc<Shared>, limit: Duration) -> ShutdownReport
     let mut living = Vec::new();
     for phase in PHASES {
         match phase {
-            Phase::StopIntake => living = shared.registry.close(),
+            Phase::StopIntake => {
+                shared.set_closing();
+                living = shared.registry.close();
+            }
             Phase::EndTasks => living.retain(|task| !task.end_now()),
             Phase::StopWorkers => {
                 stop_workers(shared, deadline);

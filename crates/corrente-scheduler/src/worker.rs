@@ -196,12 +196,12 @@ impl Worker {
     /// If it is counted as searching: it is not any more. The last searcher hands the search on.
     #[inline]
     pub(crate) fn stop_searching(&self) {
-        if self.core.searching.replace(false)
-            && self.shared.idle.end_search()
-            && self.shared.owes_something()
-            && self.shared.wake_sleeper()
-        {
-            self.seat().own.counters.wakes_sent.bump();
+        if self.core.searching.replace(false) {
+            let shared = &*self.shared;
+            if let Some(sleeper) = shared.idle.end_search(|| shared.owes_something()) {
+                shared.unpark(sleeper);
+                self.seat().own.counters.wakes_sent.bump();
+            }
         }
     }
 
@@ -244,14 +244,14 @@ impl Worker {
     fn sleep(&self) {
         let shared = &*self.shared;
         let mut ready = self.core.ready.take();
-        shared.idle.lie_down(self.index, self.core.searching.replace(false));
-        if !self.must_get_up() {
-            self.seat().own.counters.parks.bump();
-            self.rest(&mut ready);
-            self.core.fresh.set(FRESH_POLLS);
-            self.seat().own.set_fresh(true);
-        }
-        self.core.searching.set(shared.idle.get_up(self.index));
+        let searching = self.core.searching.replace(false);
+        let searching = shared.idle.sleep(
+            self.index,
+            searching,
+            || self.must_get_up(),
+            || self.rest(&mut ready),
+        );
+        self.core.searching.set(searching);
         shared.watchdog.rouse();
         self.wake_all(ready);
     }
@@ -266,28 +266,29 @@ impl Worker {
 
     /// Sleeps, in the driver if nobody else does.
     fn rest(&self, ready: &mut Vec<Waker>) {
-        let shared = &*self.shared;
-        let Some(mut held) = shared.baton.try_take() else {
-            return shared.standstill.sleep(shared, || self.seat().parker.park());
-        };
-        if shared.standstill.step(shared, &mut held, ready) {
-            return;
+        let (shared, seat) = (&*self.shared, self.seat());
+        seat.own.counters.parks.bump();
+        match shared.baton.try_take() {
+            None => shared.standstill.sleep(shared, || seat.parker.park()),
+            Some(mut held) => {
+                if !shared.standstill.step(shared, &mut held, ready) {
+                    shared.idle.set_lookout(Some(self.index));
+                    if held.wait(&seat.parker, ready) {
+                        seat.own.counters.driver_waits.bump();
+                    }
+                    shared.idle.set_lookout(None);
+                    shared.standstill.get_up();
+                }
+            }
         }
-        if self.seat().parker.enter_driver() {
-            self.seat().own.counters.driver_waits.bump();
-            shared.idle.set_lookout(Some(self.index));
-            held.turn(None, ready);
-            shared.idle.set_lookout(None);
-            self.seat().parker.leave_driver();
-        }
-        drop(held);
-        shared.standstill.get_up();
+        self.core.fresh.set(FRESH_POLLS);
+        seat.own.set_fresh(true);
     }
 
     /// True if the pool stops or pauses. Worker 0 belongs to the thread that calls `block_on`, and goes on.
     #[inline]
     fn is_called_away(&self) -> bool {
-        self.index != 0 && self.shared.signals() != 0
+        self.index != 0 && self.shared.is_calling_workers()
     }
 
     /// Stands still until the pool goes on.

@@ -1,0 +1,271 @@
+//! Every ready task runs within a stated number of polls, and none waits behind another's endless poll.
+
+use crate::support::{
+    Flag, World, block_on, config, lock, named, pool, pool_in, signal, spawn, yield_now,
+};
+use corrente_scheduler::{Config, Handle, Hooks, NoDriver, Pool, current_worker, spawn_local};
+use corrente_task::Options;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+/// Two tasks that wake each other for ever, and count their polls.
+fn endless_pair(polls: &Arc<AtomicU64>) {
+    let wakers: Arc<Mutex<[Option<Waker>; 2]>> = Arc::default();
+    for side in 0..2 {
+        let (wakers, polls) = (wakers.clone(), polls.clone());
+        spawn(poll_fn(move |cx| -> Poll<()> {
+            polls.fetch_add(1, Ordering::Relaxed);
+            let other = {
+                let mut wakers = lock(&wakers);
+                wakers[side] = Some(cx.waker().clone());
+                wakers[1 - side].clone()
+            };
+            other.into_iter().for_each(Waker::wake);
+            Poll::Pending
+        }))
+        .detach();
+    }
+}
+
+#[test]
+fn a_pair_in_the_next_slot_holds_up_the_queue_for_sixteen_polls() {
+    let pool = pool(1);
+    let polls = Arc::new(AtomicU64::new(0));
+    block_on(&pool, async {
+        endless_pair(&polls);
+        yield_now().await;
+        for _ in 0..50 {
+            let before = polls.load(Ordering::Relaxed);
+            let (counted, polls) = (spawn(async {}), polls.clone());
+            // Displaced from the slot by a second spawn, so it waits in the queue.
+            let pusher = spawn(async {});
+            counted.await;
+            pusher.await;
+            let waited = polls.load(Ordering::Relaxed) - before;
+            assert!(waited <= 4 * 17, "{waited} polls of the pair in between");
+        }
+    });
+}
+
+#[test]
+fn yielding_tasks_take_turns() {
+    let pool = pool(1);
+    let order = Arc::new(Mutex::new(Vec::new()));
+    block_on(&pool, async {
+        let tasks: Vec<_> = ["a", "b", "c"]
+            .into_iter()
+            .map(|name| {
+                let order = order.clone();
+                spawn(async move {
+                    for _ in 0..3 {
+                        lock(&order).push(name);
+                        yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await;
+        }
+    });
+    let order = lock(&order);
+    for turn in order.chunks(3) {
+        let mut turn = turn.to_vec();
+        turn.sort_unstable();
+        assert_eq!(turn, ["a", "b", "c"], "{order:?}");
+    }
+}
+
+#[test]
+fn endless_yielders_starve_neither_injector_nor_driver_nor_main() {
+    let world = World::real();
+    let pool = pool_in(config(1), &world);
+    let stop = Flag::default();
+    block_on(&pool, async {
+        let yielders: Vec<_> = (0..3)
+            .map(|_| {
+                let stop = stop.clone();
+                spawn(async move {
+                    while !stop.is_set() {
+                        yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..20 {
+            world.sleep(Duration::from_micros(100)).await;
+            let from_outside = std::thread::spawn({
+                let handle = Handle::current().expect("in a pool");
+                move || handle.spawn(async { 7 }, Options::default())
+            });
+            assert_eq!(from_outside.join().expect("it spawned").await, 7);
+        }
+        stop.set();
+        for yielder in yielders {
+            yielder.await;
+        }
+    });
+}
+
+#[test]
+fn local_tasks_and_others_take_turns() {
+    let pool = pool(1);
+    block_on(&pool, async {
+        let (locals, others) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let stop = Flag::default();
+        let counting = |count: &Arc<AtomicU64>| {
+            let (count, stop) = (count.clone(), stop.clone());
+            async move {
+                while !stop.is_set() {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    yield_now().await;
+                }
+            }
+        };
+        let local = spawn_local(counting(&locals), Options::default()).expect("in block_on");
+        let other = spawn(counting(&others));
+        for _ in 0..1000 {
+            yield_now().await;
+        }
+        stop.set();
+        local.await;
+        other.await;
+        let (locals, others) = (locals.load(Ordering::Relaxed), others.load(Ordering::Relaxed));
+        // Main is a local task, too, so the other task has half of the polls and the local one a quarter.
+        assert!(
+            locals > 200 && others > 200,
+            "{locals} polls of the local task, {others} of the other"
+        );
+    });
+}
+
+/// What waits behind a poll that only ends when it has run.
+#[derive(Debug, Clone, Copy)]
+enum Behind {
+    NextSlot,
+    Queue,
+    Injector,
+    Driver,
+}
+
+/// A task blocks its worker until something else has run, which waits at one of four places.
+fn rescued(behind: Behind, blocker_is_main: bool) {
+    let world = World::real();
+    let pool = pool_in(config(2), &world);
+    let outside = world.clone();
+    let block = move || {
+        let (ran, has_run) = signal();
+        let handle = Handle::current().expect("in a pool");
+        let report = async move {
+            let _ = ran.send(());
+        };
+        match behind {
+            Behind::NextSlot => handle.spawn(report, Options::default()).detach(),
+            Behind::Queue => {
+                handle.spawn(report, Options::default()).detach();
+                handle.spawn(async {}, Options::default()).detach();
+            }
+            Behind::Injector => {
+                let spawner = std::thread::spawn(move || {
+                    handle.spawn(report, Options::default()).detach();
+                });
+                spawner.join().expect("it spawned");
+            }
+            Behind::Driver => {
+                let timer = outside.sleep(Duration::from_millis(2));
+                let waiting = async move {
+                    timer.await;
+                    report.await;
+                };
+                handle.spawn(waiting, Options::default()).detach();
+            }
+        }
+        has_run.wait(&format!("{behind:?} behind a blocked worker"));
+    };
+    block_on(&pool, async {
+        // From a busy start: the worker is not fresh, and short polls have taught it patience.
+        spawn(async {
+            for _ in 0..2000 {
+                yield_now().await;
+            }
+        })
+        .await;
+        if blocker_is_main { block() } else { spawn(async move { block() }).await }
+    });
+}
+
+#[test]
+fn a_task_in_the_next_slot_is_rescued() {
+    rescued(Behind::NextSlot, true);
+    rescued(Behind::NextSlot, false);
+}
+
+#[test]
+fn a_task_in_the_queue_is_rescued() {
+    rescued(Behind::Queue, true);
+    rescued(Behind::Queue, false);
+}
+
+#[test]
+fn a_task_in_the_injector_is_rescued() {
+    rescued(Behind::Injector, true);
+    rescued(Behind::Injector, false);
+}
+
+#[test]
+fn a_timer_is_rescued() {
+    rescued(Behind::Driver, true);
+    rescued(Behind::Driver, false);
+}
+
+#[test]
+fn a_timer_is_rescued_from_behind_the_worker_that_has_left_the_driver() {
+    // The worker that waited in the driver takes the event itself, and blocks: now nobody watches.
+    let world = World::real();
+    let pool = pool_in(config(2), &world);
+    let outside = world.clone();
+    block_on(&pool, async {
+        let (ran, has_run) = signal();
+        let (first, second) =
+            (outside.sleep(Duration::from_millis(5)), outside.sleep(Duration::from_millis(10)));
+        spawn(async move {
+            second.await;
+            let _ = ran.send(());
+        })
+        .detach();
+        spawn(async move {
+            first.await;
+            has_run.wait("the second timer, which nobody watches");
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_long_poll_is_reported_with_its_name_and_place() {
+    let (report, reported) = signal();
+    let config = Config { long_poll: Duration::from_millis(30), ..config(2) };
+    let hooks = Hooks {
+        long_poll: Some(Arc::new(move |poll| {
+            let _ = report.send((poll.name.clone(), poll.location, poll.so_far, poll.worker));
+        })),
+        ..Hooks::default()
+    };
+    let pool = Pool::start(config, Box::new(NoDriver::new()), hooks).expect("the pool starts");
+    let (name, location, so_far, worker) = block_on(&pool, async {
+        let handle = Handle::current().expect("in a pool");
+        let stuck =
+            async move { (reported.wait("the report while the poll lasts"), current_worker()) };
+        let (report, worker) = handle.spawn(stuck, named("cruncher")).await;
+        assert_eq!(worker, Some(report.3));
+        report
+    });
+    assert_eq!(name, "cruncher");
+    assert!(location.is_some_and(|place| place.file().ends_with("fairness.rs")));
+    assert!(so_far >= Duration::from_millis(30));
+    assert!(worker < 2);
+    assert_eq!(pool.handle().metrics().long_polls, 1);
+}
