@@ -10,6 +10,7 @@ mod runtime;
 pub mod signal;
 pub mod stream;
 mod task;
+pub mod testing;
 mod thread;
 mod time;
 
