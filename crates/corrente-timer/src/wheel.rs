@@ -141,23 +141,33 @@ impl<T> Wheel<T> {
         let now = now.min(Tick::LAST).max(self.cursor);
         let mut steps = self.give_overdue(limit, &mut give);
         while steps < limit {
-            let moving = match self.moving {
-                Some(moving) => moving,
-                None => match self.levels.first() {
-                    Some(place) if place.first_tick(self.cursor) <= now => self.enter(place),
-                    _ => {
-                        self.cursor = now;
-                        break;
-                    }
-                },
+            let Some(place) = self.first_slot(now) else {
+                self.cursor = now;
+                break;
             };
-            steps += if moving.place.level() == 0 {
-                self.give_slot(moving.place, limit - steps, &mut give)
+            steps += if place.level() == 0 {
+                self.cursor = place.first_tick(self.cursor);
+                self.give_slot(place, limit - steps, &mut give)
             } else {
-                self.move_down(moving.place, limit - steps)
+                self.move_down(place, limit - steps)
             };
         }
         steps
+    }
+
+    /// Turns the wheel towards `now`, in at most `limit` steps, but only until something is due:
+    /// gives nothing out. A wheel whose cursor lags behind puts what is inserted into slots that are
+    /// coarser than need be, all of which must be moved when the first is due.
+    pub fn catch_up(&mut self, now: Tick, limit: usize) {
+        let now = now.min(Tick::LAST);
+        let mut steps = 0;
+        while steps < limit && self.cursor < now {
+            match self.first_slot(now) {
+                None => self.cursor = now,
+                Some(place) if place.level() == 0 => break,
+                Some(place) => steps += self.move_down(place, limit - steps),
+            }
+        }
     }
 
     /// The earliest deadline, or a time before it. It is earlier only if a slot holds more than 32
@@ -241,15 +251,14 @@ impl<T> Wheel<T> {
         index
     }
 
-    /// Turns to the beginning of the first slot that holds something.
-    fn enter(&mut self, place: Place) -> Moving {
-        debug_assert!(place.first_tick(self.cursor) >= self.cursor);
-        let moving = Moving { place, last: place.last_tick(self.cursor) };
-        self.cursor = place.first_tick(self.cursor);
-        if place.level() > 0 {
-            self.moving = Some(moving);
+    /// The slot to see to next when it is `now`: the one that is being moved, or the first whose time
+    /// has come.
+    #[inline]
+    fn first_slot(&self, now: Tick) -> Option<Place> {
+        match self.moving {
+            Some(moving) => Some(moving.place),
+            None => self.levels.first().filter(|place| place.first_tick(self.cursor) <= now),
         }
-        moving
     }
 
     /// Gives out the entries of a slot of the lowest level. They all have one deadline.
@@ -266,8 +275,12 @@ impl<T> Wheel<T> {
         steps
     }
 
-    /// Moves the entries of the slot the cursor has entered to the levels below, in their order.
+    /// Moves the entries of a slot to the levels below, in their order. The cursor enters the slot.
     fn move_down(&mut self, from: Place, limit: usize) -> usize {
+        if self.moving.is_none() {
+            self.moving = Some(Moving { place: from, last: from.last_tick(self.cursor) });
+            self.cursor = from.first_tick(self.cursor);
+        }
         let mut steps = 0;
         while steps < limit {
             let Some(index) = self.pop(from) else {

@@ -114,3 +114,31 @@ fn memory_is_reused() {
     }
     assert!(format!("{wheel:?}").contains("len: 0"));
 }
+
+/// A driver that waits for one far timer does not turn the wheel meanwhile.
+#[test]
+fn a_cursor_that_lags_behind_is_brought_up_by_small_steps() {
+    let hour = 3_600_000_000;
+    let mut wheel = Wheel::new();
+    wheel.insert(tick(hour), 0);
+    let now = tick(hour - 5_000_000);
+    for name in 1..=1_000 {
+        wheel.catch_up(now, 8);
+        wheel.insert(tick(hour - 4_000_000 + name), name);
+    }
+    assert_eq!(wheel.cursor(), now);
+    // Without it all of them would be in one slot of level 5, and be moved three times more.
+    let mut given = 0;
+    let steps = wheel.advance(tick(hour - 3_000_000), usize::MAX, |_, name| {
+        given += 1;
+        assert_eq!(name, given);
+    });
+    assert_eq!(given, 1_000);
+    assert!(steps <= 4_000, "{steps} steps");
+
+    // It stops at what is due, and leaves it there.
+    wheel.catch_up(tick(hour + 9), usize::MAX);
+    assert!(wheel.cursor() <= tick(hour));
+    assert_eq!(wheel.next_due(), Some(tick(hour)));
+    assert_eq!(wheel.len(), 1);
+}

@@ -62,7 +62,8 @@ fn op(deadline: impl Strategy<Value = At> + Clone + 'static) -> impl Strategy<Va
         8 => deadline.clone().prop_map(Op::Insert),
         2 => any::<usize>().prop_map(Op::Remove),
         2 => (any::<usize>(), deadline.clone()).prop_map(|(number, at)| Op::Reset(number, at)),
-        3 => (deadline, limit()).prop_map(|(at, limit)| Op::Advance(at, limit)),
+        3 => (deadline.clone(), limit()).prop_map(|(at, limit)| Op::Advance(at, limit)),
+        1 => (deadline, limit()).prop_map(|(at, limit)| Op::CatchUp(at, limit)),
         2 => limit().prop_map(Op::AdvanceToNext),
         1 => Just(Op::Finish),
     ]

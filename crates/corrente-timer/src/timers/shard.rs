@@ -20,6 +20,9 @@ use crate::{Clock, Key, Tick, Wheel};
 /// How many steps of the wheel are made under one hold of the lock: a few microseconds.
 const SLICE: usize = 128;
 
+/// How many steps of the wheel an insert makes for those to come, if the cursor lags behind.
+const CATCH_UP: usize = 8;
+
 /// What all shards of one [`Timers`](crate::Timers) have in common.
 pub(crate) struct Common {
     pub(super) waiting: Waiting,
@@ -81,8 +84,8 @@ impl Shard {
         Tick::from_micros(self.next.load(Ordering::Relaxed))
     }
 
-    /// Whether a timer with this deadline has been given out for sure. False if it was put in after
-    /// its time and no turn has been since. Relaxed: it is a fact when it is written, and stays one.
+    /// Whether a timer with this deadline has been given out, unless it was put in after its time:
+    /// then it is given out by the next turn. Relaxed: what is written is so, and stays so.
     #[inline]
     pub(crate) fn has_passed(&self, deadline: Tick) -> bool {
         deadline.as_micros() < self.passed.load(Ordering::Relaxed)
@@ -101,6 +104,7 @@ impl Shard {
             // The waker is dropped after this: `waker` was declared before `state`.
             return Err(Closed);
         }
+        self.catch_up(&mut state.wheel);
         let key = state.wheel.insert(deadline, waker);
         let interrupt = self.note(deadline);
         drop(state);
@@ -113,6 +117,7 @@ impl Shard {
     /// Gives a timer another deadline; false if it has gone.
     pub(crate) fn reset(&self, key: Key, deadline: Tick) -> bool {
         let mut state = self.state.lock();
+        self.catch_up(&mut state.wheel);
         let here = state.wheel.reset(key, deadline);
         let interrupt = here && self.note(deadline);
         drop(state);
@@ -120,6 +125,17 @@ impl Shard {
             self.common.waiting.interrupt();
         }
         here
+    }
+
+    /// Under the lock, before something is put in: brings the cursor to the present, as nobody turned
+    /// the wheel while nothing in it was due.
+    #[inline]
+    fn catch_up(&self, wheel: &mut Wheel<Waker>) {
+        let now = self.common.now_cached();
+        if wheel.cursor() < now {
+            wheel.catch_up(now, CATCH_UP);
+            self.passed.store(wheel.cursor().as_micros(), Ordering::Relaxed);
+        }
     }
 
     /// Under the lock: `deadline` is in the wheel now. True if the driver must be interrupted.

@@ -6,9 +6,9 @@
 //!
 //! There are two kinds of words:
 //! * `next` of each shard: a lower bound of its deadlines. It is written only under the shard's lock:
-//!   lowered by an insert, set anew from the wheel by a turn. A cancel leaves it alone: at most the driver wakes
-//!   once for nothing, where otherwise a timer made and cancelled in a loop would have to interrupt
-//!   it every time.
+//!   lowered by an insert, set anew from the wheel by a turn. A cancel leaves it alone: at most the
+//!   driver wakes once for nothing, where otherwise a timer made and cancelled in a loop would have to
+//!   interrupt it every time.
 //! * `until`, one for all: the tick until which the driver sleeps, or `AWAKE`. It is changed only by
 //!   read-modify-writes, by everybody.
 //!

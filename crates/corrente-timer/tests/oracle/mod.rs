@@ -19,6 +19,8 @@ pub enum Op {
     Reset(usize, At),
     /// Turns the wheel, by at most so many steps.
     Advance(At, usize),
+    /// Turns the wheel as far as nothing is due, by at most so many steps.
+    CatchUp(At, usize),
     /// Turns the wheel to what it says is next.
     AdvanceToNext(usize),
     /// Turns the wheel to its present until nothing is left to do.
@@ -117,6 +119,13 @@ impl Oracle {
             Op::Advance(at, limit) => {
                 let now = self.tick(at);
                 self.advance(now, limit);
+            }
+            Op::CatchUp(at, limit) => {
+                let (before, to) = (self.wheel.cursor(), self.tick(at).min(Tick::LAST));
+                self.wheel.catch_up(to, limit);
+                let cursor = self.wheel.cursor();
+                assert!(before <= cursor && cursor <= to.max(before));
+                self.finished = false;
             }
             Op::AdvanceToNext(limit) => {
                 if let Some(next) = self.wheel.next_due() {
