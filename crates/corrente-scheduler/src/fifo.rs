@@ -41,9 +41,10 @@ pub(crate) struct Fifo {
 }
 
 thread_local! {
-    /// On the thread of the loop: whether an entry of the driver is being woken, and the callback it woke.
-    static CATCH: (Cell<bool>, RefCell<Option<Runnable>>) =
-        const { (Cell::new(false), RefCell::new(None)) };
+    /// On the thread of the loop, while an entry of the driver is being woken: the pool whose callback is
+    /// to be caught, and the callback.
+    static CATCH: (Cell<Option<u32>>, RefCell<Option<Runnable>>) =
+        const { (Cell::new(None), RefCell::new(None)) };
 }
 
 impl Fifo {
@@ -53,7 +54,7 @@ impl Fifo {
 
     /// Appends a task. On the thread of the loop, or on any other.
     pub(crate) fn push(&self, shared: &Shared, runnable: Runnable) {
-        let Some(runnable) = caught(runnable) else { return };
+        let Some(runnable) = caught(shared, runnable) else { return };
         self.ready.lock().push_back(Entry::Run(runnable));
         let here = context::local(|queue| queue.local.runtime == shared.id) == Some(true);
         if !here {
@@ -147,10 +148,10 @@ fn run_entry(shared: &Shared, entry: Entry) {
     match entry {
         Entry::Run(runnable) => poll(shared, runnable),
         Entry::Wake(waker) => {
-            let _ = CATCH.try_with(|(catching, _)| catching.set(true));
+            let _ = CATCH.try_with(|(catching, _)| catching.set(Some(shared.id)));
             wake_contained(waker);
             let callback = CATCH.try_with(|(catching, caught)| {
-                catching.set(false);
+                catching.set(None);
                 caught.take()
             });
             if let Ok(Some(callback)) = callback {
@@ -161,14 +162,12 @@ fn run_entry(shared: &Shared, entry: Entry) {
 }
 
 /// Keeps a callback that the current entry has woken; gives everything else back.
-fn caught(runnable: Runnable) -> Option<Runnable> {
+fn caught(shared: &Shared, runnable: Runnable) -> Option<Runnable> {
     let mut runnable = Some(runnable);
     let _ = CATCH.try_with(|(catching, caught)| {
         let mut caught = caught.borrow_mut();
-        if catching.get()
-            && caught.is_none()
-            && runnable.as_ref().is_some_and(Runnable::is_callback)
-        {
+        let ours = catching.get() == Some(shared.id) && caught.is_none();
+        if ours && runnable.as_ref().is_some_and(Runnable::is_callback) {
             *caught = runnable.take();
         }
     });

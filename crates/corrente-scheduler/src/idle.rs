@@ -20,6 +20,8 @@ pub struct Idle {
     searching: AtomicU64,
     /// Bit i: no thread is worker i at the moment, or it stands still. Its queue is open to all.
     absent: AtomicU64,
+    /// Bit i: worker i sits in a poll that does not end. Set by the watchdog, cleared by the worker.
+    stuck: AtomicU64,
     /// All workers' bits.
     everybody: u64,
     /// One more than the worker that waits in the driver, or 0. Only advice: see `choose`.
@@ -53,6 +55,7 @@ impl Idle {
             sleepers: AtomicU64::new(0),
             searching: AtomicU64::new(0),
             absent: AtomicU64::new(0),
+            stuck: AtomicU64::new(0),
             everybody: u64::MAX >> (MAX_WORKERS - workers),
             lookout: AtomicU64::new(0),
             searchers_max: (workers as u64 / 2).max(1),
@@ -180,10 +183,24 @@ impl Idle {
         full_fence(&self.sleepers);
     }
 
-    /// True if no thread is `worker`.
+    /// `worker` sits in a poll that does not end: whatever waits behind it may be taken by anybody.
+    pub fn set_stuck(&self, worker: usize) {
+        self.stuck.fetch_or(bit(worker), Ordering::SeqCst);
+    }
+
+    /// The poll has ended. For the worker itself, at the end of each poll.
     #[inline]
-    pub fn is_absent(&self, worker: usize) -> bool {
-        self.absent.load(Ordering::Relaxed) & bit(worker) != 0
+    pub fn clear_stuck(&self, worker: usize) {
+        // Relaxed: at worst it is cleared one poll later.
+        if self.stuck.load(Ordering::Relaxed) & bit(worker) != 0 {
+            self.stuck.fetch_and(!bit(worker), Ordering::Relaxed);
+        }
+    }
+
+    /// The workers whose queue and next slot are open to all: nobody is there, or it is stuck.
+    #[inline]
+    pub fn open(&self) -> u64 {
+        self.absent.load(Ordering::Relaxed) | self.stuck.load(Ordering::Relaxed)
     }
 
     /// True if every worker has lain down or is absent.

@@ -25,10 +25,12 @@ impl Worker {
         self.search()
     }
 
-    /// A task of the injector, before its own; and a glance at the driver.
+    /// A task of the injector, or one that lies with a worker who cannot run it, before its own; and a
+    /// glance at the driver.
     fn look_outside(&self) -> Option<Runnable> {
         self.glance();
-        let task = self.injected();
+        let open = || if self.shared.idle.open() == 0 { None } else { self.stolen(true) };
+        let task = self.injected().or_else(open);
         if task.is_some() {
             self.stop_searching();
         }
@@ -70,7 +72,7 @@ impl Worker {
             }
             self.core.searching.set(true);
         }
-        let task = self.injected().or_else(|| self.stolen()).or_else(|| {
+        let task = self.injected().or_else(|| self.stolen(false)).or_else(|| {
             self.glance();
             self.own_task()
         });
@@ -101,20 +103,23 @@ impl Worker {
         task
     }
 
-    /// Half of what another worker owes. Only those are visited that owe something.
-    fn stolen(&self) -> Option<Runnable> {
+    /// Half of what another worker owes. Only those are visited that owe something. `open_only`: only those
+    /// who are absent or stuck.
+    fn stolen(&self, open_only: bool) -> Option<Runnable> {
         let seats = &self.shared.seats;
         let first = self.draw(seats.len());
         let task = (0..seats.len())
             .map(|step| (first + step) % seats.len())
             .filter(|victim| *victim != self.index)
-            .find_map(|victim| self.rob(&seats[victim], self.shared.idle.is_absent(victim)))?;
+            .map(|victim| (&seats[victim], self.shared.is_open(victim)))
+            .filter(|(_, open)| *open || !open_only)
+            .find_map(|(victim, open)| self.rob(victim, open))?;
         self.seat().own.counters.steals.bump();
         Some(task)
     }
 
-    fn rob(&self, victim: &Seat, absent: bool) -> Option<Runnable> {
-        if !victim.owes(absent) {
+    fn rob(&self, victim: &Seat, open: bool) -> Option<Runnable> {
+        if !victim.owes(open) {
             return None;
         }
         let task = victim.stealer.steal_into(&self.core.queue);
@@ -122,7 +127,7 @@ impl Worker {
             self.note_loaded();
             return task;
         }
-        if absent || victim.advice.is_stuck() { victim.rob_next() } else { None }
+        if open { victim.rob_next() } else { None }
     }
 
     /// A number below `limit`, so that thieves do not all begin with the same victim (xorshift).

@@ -40,12 +40,10 @@ pub(crate) struct Own {
     pub(crate) counters: Counters,
 }
 
-/// Written by the watchdog, but for `stuck`, which the worker clears, and `robbed`, which thieves write.
+/// Written by the watchdog, but for `robbed`, which thieves write.
 pub(crate) struct Advice {
     /// Its polls are long.
     slow: AtomicBool,
-    /// Its poll has not ended for a tick: whatever waits behind it may be taken.
-    stuck: AtomicBool,
     /// After how many polls it should look outside.
     glance_every: AtomicU32,
     /// Thieves: the slot was found or left empty when `Own::next` was this.
@@ -65,7 +63,6 @@ impl Seat {
         let advice = Advice {
             // Without a watchdog nobody finds out that polls have become long, so they always may be.
             slow: AtomicBool::new(!watched),
-            stuck: AtomicBool::new(false),
             glance_every: AtomicU32::new(glance_every),
             robbed: AtomicU64::new(0),
         };
@@ -107,9 +104,9 @@ impl Seat {
         item
     }
 
-    /// True if another worker should take something from here. `open`: its worker is absent.
+    /// True if another worker should take something from here. `open`: its worker is absent or stuck.
     pub(crate) fn owes(&self, open: bool) -> bool {
-        if open || self.advice.is_stuck() {
+        if open {
             return self.has_something();
         }
         self.own.loaded.load(Ordering::Relaxed) && self.stealer.len() > self.threshold()
@@ -182,13 +179,6 @@ impl Own {
 }
 
 impl Advice {
-    #[inline]
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.stuck.load(Ordering::Relaxed)
-    }
-    pub(crate) fn set_stuck(&self, stuck: bool) {
-        self.stuck.store(stuck, Ordering::Relaxed);
-    }
     #[inline]
     fn is_slow(&self) -> bool {
         self.slow.load(Ordering::Relaxed)

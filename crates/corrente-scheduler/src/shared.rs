@@ -153,7 +153,13 @@ impl Shared {
     /// True if there is something anywhere that a sleeping worker should get up for.
     pub(crate) fn owes_something(&self) -> bool {
         self.injectors.iter().any(|injector| !injector.is_empty())
-            || self.seats.iter().enumerate().any(|(i, seat)| seat.owes(self.idle.is_absent(i)))
+            || self.seats.iter().enumerate().any(|(i, seat)| seat.owes(self.is_open(i)))
+    }
+
+    /// True if everything that lies at this worker may be taken by anybody.
+    #[inline]
+    pub(crate) fn is_open(&self, worker: usize) -> bool {
+        self.idle.open() >> worker & 1 == 1
     }
 
     /// True if there is nothing to do anywhere. Jobs first: one that ends delivers its wakes, and only then

@@ -227,7 +227,7 @@ impl Watch {
                 }
                 Verdict::Stuck => {
                     calm = false;
-                    free_what_waits(shared, seat);
+                    free_what_waits(shared, index, seat);
                     let stuck = watched.stuck.get_or_insert(Stuck { since: last, reported: false });
                     let so_far = now - stuck.since;
                     if !stuck.reported && so_far >= shared.config.long_poll {
@@ -263,10 +263,10 @@ fn advise(seat: &Seat, polls: u64, elapsed: Duration, limit: u32) -> bool {
 
 /// A worker sits in a poll: opens its queue and its next slot to all, and wakes somebody if something is
 /// there, or if nobody watches the driver.
-fn free_what_waits(shared: &Shared, seat: &Seat) {
+fn free_what_waits(shared: &Shared, worker: usize, seat: &Seat) {
     seat.advice.set_slow(true);
     seat.advice.set_glance_every(1);
-    seat.advice.set_stuck(true);
+    shared.idle.set_stuck(worker);
     let unwatched = shared.idle.sleepers() != 0 && shared.baton.is_free();
     if unwatched || seat.has_something() {
         shared.watchdog.rescue(shared);

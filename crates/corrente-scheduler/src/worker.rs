@@ -97,9 +97,7 @@ impl Worker {
         seat.own.begin_poll(task.task().id().get());
         task.run();
         seat.own.end_poll();
-        if seat.advice.is_stuck() {
-            seat.advice.set_stuck(false);
-        }
+        self.shared.idle.clear_stuck(self.index);
         let fresh = self.core.fresh.get();
         if fresh > 0 {
             self.core.fresh.set(fresh - 1);
@@ -188,7 +186,8 @@ impl Worker {
     /// `backlog` items wait behind this worker. Wakes somebody if that is more than they may.
     #[inline]
     fn offer(&self, backlog: usize) {
-        if backlog > self.seat().threshold() && self.shared.wake_sleeper() {
+        let alone = self.shared.seats.len() == 1;
+        if backlog > self.seat().threshold() && !alone && self.shared.wake_sleeper() {
             self.seat().own.counters.wakes_sent.bump();
         }
     }

@@ -216,6 +216,62 @@ fn a_task_in_the_injector_is_rescued() {
 }
 
 #[test]
+fn a_worker_that_never_runs_dry_rescues_too() {
+    // The other worker has endless work of its own, so nobody sleeps and nobody can be woken.
+    let pool = pool(2);
+    let stop = Flag::default();
+    block_on(&pool, async {
+        let yielders: Vec<_> = (0..4)
+            .map(|_| {
+                let stop = stop.clone();
+                spawn(async move {
+                    while !stop.is_set() {
+                        yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        let (ran, has_run) = signal();
+        // Main blocks worker 0 with the new task behind it.
+        let behind = spawn(async move { ran.send(()).is_ok() });
+        has_run.wait("a task behind main, beside endless yielders");
+        stop.set();
+        assert!(behind.await);
+        for yielder in yielders {
+            yielder.await;
+        }
+    });
+}
+
+#[test]
+fn what_a_caller_leaves_behind_is_taken_by_a_worker_that_never_runs_dry() {
+    let pool = pool(2);
+    let stop = Flag::default();
+    let (ran, has_run) = signal();
+    block_on(&pool, async {
+        for _ in 0..4 {
+            let stop = stop.clone();
+            spawn(async move {
+                while !stop.is_set() {
+                    yield_now().await;
+                }
+            })
+            .detach();
+        }
+        yield_now().await;
+        for n in 0..10 {
+            let ran = ran.clone();
+            spawn(async move {
+                let _ = ran.send(n);
+            })
+            .detach();
+        }
+    });
+    (0..10).for_each(|_| assert!(has_run.wait("a task left behind beside endless yielders") < 10));
+    stop.set();
+}
+
+#[test]
 fn a_timer_is_rescued() {
     rescued(Behind::Driver, true);
     rescued(Behind::Driver, false);
