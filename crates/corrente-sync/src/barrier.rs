@@ -14,6 +14,7 @@
 //! * While it is broken, nobody waits.
 //! * Whoever was let through with an index goes on with it, whatever happens to the barrier after.
 
+use crate::diagnostics::What;
 use crate::wait_queue::{Act, Entered, Held, List, Wait, Wakers};
 use corrente_shim::sync::Mutex;
 use std::fmt;
@@ -169,6 +170,10 @@ impl Act<Barrier> for Meet {
 
     fn mutex(home: &Barrier) -> &Mutex<Shared> {
         &home.shared
+    }
+
+    fn what(_: &Barrier) -> What {
+        What::Barrier
     }
 
     fn line(shared: &mut Shared) -> &mut List<Outcome> {

@@ -7,6 +7,7 @@
 //! * `unread` of a value is how many receivers have it before them; at zero it is gone from the row's
 //!   front. So what all have read takes no memory.
 
+use crate::diagnostics::What;
 use crate::wait_queue::{Act, Entered, Held, List, Wait};
 use corrente_shim::sync::Mutex;
 use std::collections::VecDeque;
@@ -321,6 +322,10 @@ impl<T> Act<Mutex<Row<T>>> for Read<'_> {
 
     fn mutex(home: &Mutex<Row<T>>) -> &Mutex<Row<T>> {
         home
+    }
+
+    fn what(_: &Mutex<Row<T>>) -> What {
+        What::Broadcast
     }
 
     fn line(row: &mut Row<T>) -> &mut List<()> {

@@ -8,6 +8,7 @@
 //! * The lock is taken again before a cancel leaves the wait. [`Condition::wait_in`] is the one place
 //!   where that is done.
 
+use crate::diagnostics::What;
 use crate::lock::{Guard, Lock, NotLocked};
 use crate::wait_queue::{Act, Entered, Held, List, Wait};
 use corrente_shim::sync::Mutex;
@@ -352,6 +353,10 @@ impl Act<Notices> for WaitNotice {
 
     fn mutex(home: &Notices) -> &Mutex<List<()>> {
         &home.line
+    }
+
+    fn what(_: &Notices) -> What {
+        What::Condition
     }
 
     fn line(shared: &mut List<()>) -> &mut List<()> {

@@ -8,6 +8,7 @@
 //! of them through, and having it set are one step: who comes to wait after a `clear` is not let
 //! through by a `set` before it.
 
+use crate::diagnostics::What;
 use crate::wait_queue::{Act, Entered, Held, List, Wait};
 use corrente_shim::atomic::{AtomicUsize, Ordering};
 use corrente_shim::sync::Mutex;
@@ -111,6 +112,10 @@ impl Act<Event> for WaitSet {
 
     fn mutex(home: &Event) -> &Mutex<List<()>> {
         &home.line
+    }
+
+    fn what(_: &Event) -> What {
+        What::Event
     }
 
     fn line(shared: &mut List<()>) -> &mut List<()> {

@@ -34,6 +34,7 @@ mod bounded_semaphore;
 pub mod broadcast;
 mod condition;
 mod coop;
+pub mod diagnostics;
 mod event;
 mod lock;
 mod once_cell;

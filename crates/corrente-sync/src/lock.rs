@@ -5,6 +5,7 @@
 //! a guard only. This file holds the unsafe code that turns "has the unit" into `&mut T`.
 #![allow(unsafe_code)]
 
+use crate::diagnostics::What;
 use crate::permits::Permits;
 use corrente_shim::atomic::{AtomicBool, Ordering};
 use corrente_shim::cell::UnsafeCell;
@@ -74,7 +75,7 @@ impl<T> Lock<T> {
     /// A free lock around `value`.
     pub fn new(value: T) -> Self {
         Self {
-            permits: Permits::new(1),
+            permits: Permits::new(1, What::Lock),
             bare: AtomicBool::new(false),
             value: UnsafeCell::new(value),
         }

@@ -3,6 +3,7 @@
 //! What always holds when nobody has the lock: at most one task has the turn to make the value; while
 //! the value is missing, somebody has the turn if anybody waits; once it is there, nobody waits.
 
+use crate::diagnostics::What;
 use crate::wait_queue::{Act, Entered, Held, List, Wait};
 use corrente_shim::sync::Mutex;
 use std::convert::Infallible;
@@ -205,6 +206,10 @@ impl<T> Act<OnceCell<T>> for TakeTurn {
 
     fn mutex(home: &OnceCell<T>) -> &Mutex<Turns> {
         &home.turns
+    }
+
+    fn what(_: &OnceCell<T>) -> What {
+        What::OnceCell
     }
 
     fn line(turns: &mut Turns) -> &mut List<()> {

@@ -14,6 +14,7 @@
 //!   the lock.
 //! * Free units, units held, and units granted add up to what there is.
 
+use crate::diagnostics::{self, What};
 use crate::wait_queue::{Act, Entered, Held, List, Wait};
 use corrente_shim::atomic::{AtomicUsize, Ordering};
 use corrente_shim::sync::Mutex;
@@ -36,6 +37,8 @@ pub(crate) struct Permits {
     word: AtomicUsize,
     /// Each in the line wants so many units.
     line: Mutex<List<usize>>,
+    /// Whose units they are.
+    what: What,
 }
 
 /// There would be more than [`MAX_UNITS`].
@@ -43,9 +46,9 @@ pub(crate) struct Permits {
 pub(crate) struct TooMany;
 
 impl Permits {
-    pub(crate) fn new(units: usize) -> Self {
+    pub(crate) fn new(units: usize, what: What) -> Self {
         assert!(units <= MAX_UNITS, "a semaphore of more than {MAX_UNITS} units");
-        Self { word: AtomicUsize::new(units * ONE), line: Mutex::new(List::new()) }
+        Self { word: AtomicUsize::new(units * ONE), line: Mutex::new(List::new()), what }
     }
 
     /// Takes units if there are enough and nobody is in the line.
@@ -65,7 +68,10 @@ impl Permits {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return true,
+                Ok(_) => {
+                    self.note_taken();
+                    return true;
+                }
                 Err(now) => word = now,
             }
         }
@@ -77,9 +83,19 @@ impl Permits {
         Wait::new(self, Acquire { units })
     }
 
-    /// Gives units. The caller knows that there cannot be more than [`MAX_UNITS`] then.
+    /// Gives all units that somebody has. The caller knows that there cannot be more than [`MAX_UNITS`]
+    /// then.
     #[inline]
     pub(crate) fn release(&self, units: usize) {
+        if diagnostics::is_on() {
+            diagnostics::gave(self.address());
+        }
+        self.release_some(units);
+    }
+
+    /// Gives some of the units that somebody has, and who goes on having the rest.
+    #[inline]
+    pub(crate) fn release_some(&self, units: usize) {
         // Release: whoever takes these units sees all that was done before.
         let before = self.word.fetch_add(units * ONE, Ordering::Release);
         if before & QUEUED != 0 {
@@ -116,6 +132,18 @@ impl Permits {
         self.has_line() && self.line.lock().granted() > 0
     }
 
+    /// Who has units is in the book by this.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    #[inline]
+    fn note_taken(&self) {
+        if diagnostics::is_on() {
+            diagnostics::took(self.address());
+        }
+    }
+
     /// Somebody gave units while there was a line.
     #[cold]
     fn serve(&self) {
@@ -137,6 +165,10 @@ impl Act<Permits> for Acquire {
         &home.line
     }
 
+    fn what(home: &Permits) -> What {
+        home.what
+    }
+
     fn line(shared: &mut List<usize>) -> &mut List<usize> {
         shared
     }
@@ -156,8 +188,9 @@ impl Act<Permits> for Acquire {
         Entered::Wait(self.units)
     }
 
-    fn claim(&mut self, _: &Permits, _: &mut Held<'_, List<usize>>, _: usize) -> Option<()> {
+    fn claim(&mut self, home: &Permits, _: &mut Held<'_, List<usize>>, _: usize) -> Option<()> {
         // The units left the word when they were granted.
+        home.note_taken();
         Some(())
     }
 
@@ -192,7 +225,7 @@ mod tests {
     /// Whoever holds the line's lock cannot be waited for: so nothing here takes it.
     #[test]
     fn without_contention_the_line_is_not_touched() {
-        let permits = Permits::new(2);
+        let permits = Permits::new(2, What::Semaphore);
         let line = permits.line.lock();
         for _ in 0..3 {
             assert!(block_on(poll_once(permits.acquire(1))).is_some());
@@ -206,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_line_is_open_as_long_as_somebody_is_in_it() {
-        let permits = Permits::new(0);
+        let permits = Permits::new(0, What::Semaphore);
         let mut waiting = Box::pin(permits.acquire(1));
         assert!(block_on(poll_once(waiting.as_mut())).is_none());
         assert!(permits.has_line() && !permits.has_unclaimed());

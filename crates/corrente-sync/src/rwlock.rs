@@ -4,6 +4,7 @@
 //! the unsafe code that turns "has a unit" into `&T`, and "has all" into `&mut T`.
 #![allow(unsafe_code)]
 
+use crate::diagnostics::What;
 use crate::permits::Permits;
 use corrente_shim::cell::UnsafeCell;
 use std::fmt;
@@ -55,7 +56,7 @@ unsafe impl<T: Send + Sync> Sync for RwLock<T> {}
 impl<T> RwLock<T> {
     /// A free lock around `value`.
     pub fn new(value: T) -> Self {
-        Self { permits: Permits::new(ALL), value: UnsafeCell::new(value) }
+        Self { permits: Permits::new(ALL, What::RwLock), value: UnsafeCell::new(value) }
     }
 
     /// Waits until it may read.
@@ -193,7 +194,7 @@ impl<'a, T> WriteGuard<'a, T> {
         let lock = guard.lock;
         mem::forget(guard);
         // One unit is kept: the read guard's.
-        lock.permits.release(ALL - 1);
+        lock.permits.release_some(ALL - 1);
         ReadGuard { lock, value: PhantomData }
     }
 }

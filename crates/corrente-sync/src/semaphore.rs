@@ -2,6 +2,7 @@
 //!
 //! A thin layer over [`Permits`]: this file gives the units an owner, [`Permit`].
 
+use crate::diagnostics::What;
 use crate::permits::{MAX_UNITS, Permits};
 use corrente_shim::atomic::{AtomicUsize, Ordering};
 use std::fmt;
@@ -68,7 +69,7 @@ impl Semaphore {
     /// # Panics
     /// If `value` is more than [`Semaphore::MAX`].
     pub fn new(value: usize) -> Self {
-        Self { permits: Permits::new(value), forgotten: AtomicUsize::new(0) }
+        Self { permits: Permits::new(value, What::Semaphore), forgotten: AtomicUsize::new(0) }
     }
 
     /// A semaphore with as many units as somebody outside the program says.

@@ -21,6 +21,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::coop;
+use crate::diagnostics::{self, What};
 
 /// The lock of a primitive, held. When it is dropped, first the lock is given back, then the collected
 /// wakers are woken.
@@ -62,6 +63,9 @@ pub(crate) trait Act<Home: ?Sized> {
     type Output;
 
     fn mutex(home: &Home) -> &Mutex<Self::Shared>;
+
+    /// What it waits for, for the book of waits.
+    fn what(home: &Home) -> What;
 
     /// The line for this kind of waiter.
     fn line(shared: &mut Self::Shared) -> &mut List<Self::Want>;
@@ -130,12 +134,23 @@ impl<P: Deref, A: Act<P::Target>> Wait<P, A> {
             Entered::Done(output) => Poll::Ready(output),
             Entered::Wait(want) => {
                 if let Some(waker) = waker.take() {
-                    self.key = Some(A::line(held.parts().0).push(waker, want));
+                    let address = std::ptr::from_ref::<P::Target>(&self.home).cast::<()>().addr();
+                    let booked = diagnostics::begin(A::what(&self.home), address);
+                    self.key = Some(A::line(held.parts().0).push(waker, want, booked));
                 }
                 A::settle(&self.home, &mut held);
                 Poll::Pending
             }
         }
+    }
+
+    fn remove(&self, key: Key, held: &mut Held<'_, A::Shared>) -> Left<A::Want> {
+        let line = A::line(held.parts().0);
+        let booked = line.booked(key);
+        if booked != 0 {
+            diagnostics::end(booked);
+        }
+        line.remove(key)
     }
 
     /// Leaves without having taken anything.
@@ -144,7 +159,7 @@ impl<P: Deref, A: Act<P::Target>> Wait<P, A> {
         // Outlives the lock: dropping a waker is user code.
         let mut waker = None;
         let mut held = Held::lock(A::mutex(&self.home));
-        match A::line(held.parts().0).remove(key) {
+        match self.remove(key, &mut held) {
             Left::Waiting(own) => waker = Some(own),
             Left::Granted(want) => A::give_back(&self.home, &mut held, want),
         }
@@ -161,7 +176,7 @@ impl<P: Deref, A: Act<P::Target>> Wait<P, A> {
             let mut held = Held::lock(A::mutex(&self.home));
             if let Some(want) = A::line(held.parts().0).grant(key) {
                 if let Some(output) = self.act.claim(&self.home, &mut held, want) {
-                    A::line(held.parts().0).remove(key);
+                    self.remove(key, &mut held);
                     self.key = None;
                     A::settle(&self.home, &mut held);
                     return Poll::Ready(output);

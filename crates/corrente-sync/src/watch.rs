@@ -5,6 +5,7 @@
 //! holds when nobody has the lock: a receiver waits only while it has seen the newest version, and
 //! `closed` only while a sender is left.
 
+use crate::diagnostics::What;
 use crate::wait_queue::{Act, Entered, Held, List, Wait};
 use corrente_shim::sync::Mutex;
 use std::error::Error;
@@ -308,6 +309,10 @@ impl<T> Act<Mutex<Shared<T>>> for Changed<'_> {
         home
     }
 
+    fn what(_: &Mutex<Shared<T>>) -> What {
+        What::Changed
+    }
+
     fn line(shared: &mut Shared<T>) -> &mut List<()> {
         &mut shared.changed
     }
@@ -349,6 +354,10 @@ impl<T> Act<Mutex<Shared<T>>> for AllGone {
 
     fn mutex(home: &Mutex<Shared<T>>) -> &Mutex<Shared<T>> {
         home
+    }
+
+    fn what(_: &Mutex<Shared<T>>) -> What {
+        What::Closed
     }
 
     fn line(shared: &mut Shared<T>) -> &mut List<()> {

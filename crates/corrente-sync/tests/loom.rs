@@ -9,7 +9,8 @@ use corrente_sync::{
     Barrier, Condition, Event, Lock, OnceCell, Queue, RwLock, Semaphore, oneshot, watch,
 };
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -36,11 +37,15 @@ impl Wake for Parker {
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+    // When loom finds a deadlock it unwinds, and nothing of it may be touched any more: the future must
+    // not leave its line then.
+    let mut future = ManuallyDrop::new(Box::pin(future));
     let parker = Arc::new(Parker { woken: Mutex::new(false), changed: Condvar::new() });
     let waker = Waker::from(Arc::clone(&parker));
     loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        let polled = Pin::as_mut(&mut future).poll(&mut Context::from_waker(&waker));
+        if let Poll::Ready(output) = polled {
+            drop(ManuallyDrop::into_inner(future));
             return output;
         }
         let mut woken = parker.woken.lock();

@@ -16,6 +16,7 @@
 
 use super::error::{GetNowaitError, PutNowaitError, QueueShutDown, TooManyDone};
 use super::store::Store;
+use crate::diagnostics::What;
 use crate::wait_queue::{Act, Entered, Held, List, Wait, Wakers};
 use corrente_shim::sync::Mutex;
 use futures_core::Stream;
@@ -238,6 +239,10 @@ impl<S: Store> Act<Core<S>> for Put<S> {
         &home.shared
     }
 
+    fn what(_: &Core<S>) -> What {
+        What::Put
+    }
+
     fn line(shared: &mut Shared<S>) -> &mut List<()> {
         &mut shared.putters
     }
@@ -308,6 +313,10 @@ impl<S: Store> Act<Core<S>> for Get<S> {
         &home.shared
     }
 
+    fn what(_: &Core<S>) -> What {
+        What::Get
+    }
+
     fn line(shared: &mut Shared<S>) -> &mut List<()> {
         &mut shared.getters
     }
@@ -353,6 +362,10 @@ impl<S: Store> Act<Core<S>> for Join<S> {
 
     fn mutex(home: &Core<S>) -> &Mutex<Shared<S>> {
         &home.shared
+    }
+
+    fn what(_: &Core<S>) -> What {
+        What::Join
     }
 
     fn line(shared: &mut Shared<S>) -> &mut List<()> {

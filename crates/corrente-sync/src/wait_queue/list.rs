@@ -53,6 +53,8 @@ struct Slot<W> {
     previous: u32,
     /// The next one in line; of a free slot, the next free one.
     next: u32,
+    /// Its number in the book of waits; 0 if it is in none.
+    booked: u64,
     occupant: Occupant<W>,
 }
 
@@ -93,8 +95,8 @@ impl<W: Copy> List<W> {
     }
 
     /// Joins the end of the line.
-    pub(crate) fn push(&mut self, waker: Waker, want: W) -> Key {
-        let index = self.take_slot(Occupant::Waiting(waker, want));
+    pub(crate) fn push(&mut self, waker: Waker, want: W, booked: u64) -> Key {
+        let index = self.take_slot(Occupant::Waiting(waker, want), booked);
         let last = self.last;
         self.link(last, index, NIL);
         Key { index, generation: self.slots[index as usize].generation }
@@ -122,7 +124,7 @@ impl<W: Copy> List<W> {
             std::mem::replace(&mut slot.occupant, Occupant::Nobody)
         {
             slot.occupant = Occupant::Granted(want);
-            wakers.push(waker);
+            wakers.push(waker, slot.booked);
         }
         true
     }
@@ -150,6 +152,11 @@ impl<W: Copy> List<W> {
             Occupant::Granted(want) => Some(want),
             Occupant::Waiting(..) | Occupant::Nobody => None,
         }
+    }
+
+    /// The waiter's number in the book of waits.
+    pub(crate) fn booked(&self, key: Key) -> u64 {
+        self.look(key).booked
     }
 
     /// True if a grant would wake what `waker` wakes.
@@ -198,19 +205,20 @@ impl<W: Copy> List<W> {
         slot
     }
 
-    fn take_slot(&mut self, occupant: Occupant<W>) -> u32 {
+    fn take_slot(&mut self, occupant: Occupant<W>, booked: u64) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         if self.free == NIL {
             let index = u32::try_from(self.slots.len()).unwrap_or(NIL);
             assert!(index != NIL, "more waiters than a wait queue can hold");
-            self.slots.push(Slot { generation, previous: NIL, next: NIL, occupant });
+            self.slots.push(Slot { generation, previous: NIL, next: NIL, booked, occupant });
             return index;
         }
         let index = self.free;
         let slot = &mut self.slots[index as usize];
         self.free = slot.next;
         slot.generation = generation;
+        slot.booked = booked;
         slot.occupant = occupant;
         index
     }
@@ -332,7 +340,7 @@ mod tests {
                 match operation {
                     Operation::Push => {
                         let (woken, waker) = waker();
-                        waiting.push_back(Member { key: list.push(waker, want), want, woken });
+                        waiting.push_back(Member { key: list.push(waker, want, 0), want, woken });
                     }
                     Operation::GrantFirst => {
                         prop_assert_eq!(list.grant_first(&mut wakers), !waiting.is_empty());
@@ -375,7 +383,8 @@ mod tests {
     #[test]
     fn a_list_that_was_long_gives_its_memory_back() {
         let mut list = List::new();
-        let keys: Vec<_> = (0..1000).map(|want| list.push(Waker::noop().clone(), want)).collect();
+        let keys: Vec<_> =
+            (0..1000).map(|want| list.push(Waker::noop().clone(), want, 0)).collect();
         for key in keys {
             list.remove(key);
         }
@@ -386,7 +395,7 @@ mod tests {
     fn slots_are_used_again() {
         let mut list = List::new();
         for want in 0..1000 {
-            let key = list.push(Waker::noop().clone(), want);
+            let key = list.push(Waker::noop().clone(), want, 0);
             list.remove(key);
         }
         assert_eq!(list.slots.len(), 1);
@@ -396,9 +405,9 @@ mod tests {
     #[should_panic(expected = "stale key")]
     fn a_key_is_good_for_one_stay() {
         let mut list = List::new();
-        let key = list.push(Waker::noop().clone(), 1);
+        let key = list.push(Waker::noop().clone(), 1, 0);
         list.remove(key);
-        list.push(Waker::noop().clone(), 2);
+        list.push(Waker::noop().clone(), 2, 0);
         list.grant(key);
     }
 }

@@ -4,6 +4,7 @@
 //! collection is dropped, whatever the others do. A waker is user code and may panic: the rest is
 //! woken nevertheless, then the first panic goes on.
 
+use crate::diagnostics;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
@@ -14,16 +15,21 @@ pub(crate) struct Wakers {
     /// Nearly always there is one at most: no allocation then.
     first: Option<Waker>,
     rest: Vec<Waker>,
+    /// Numbers in the book of waits, of those who are in it.
+    booked: Vec<u64>,
 }
 
 impl Wakers {
     /// Nobody to wake yet. Allocates nothing.
     pub(crate) const fn new() -> Self {
-        Self { first: None, rest: Vec::new() }
+        Self { first: None, rest: Vec::new(), booked: Vec::new() }
     }
 
     /// `waker` is woken after all that were pushed before it.
-    pub(crate) fn push(&mut self, waker: Waker) {
+    pub(crate) fn push(&mut self, waker: Waker, booked: u64) {
+        if booked != 0 {
+            self.booked.push(booked);
+        }
         match self.first {
             None => self.first = Some(waker),
             Some(_) => self.rest.push(waker),
@@ -35,6 +41,7 @@ impl Drop for Wakers {
     #[inline]
     fn drop(&mut self) {
         if let Some(first) = self.first.take() {
+            self.booked.drain(..).for_each(diagnostics::granted);
             wake_all(first, std::mem::take(&mut self.rest));
         }
     }
@@ -82,7 +89,7 @@ mod tests {
         let wake = AssertUnwindSafe(|| {
             let mut wakers = Wakers::new();
             for name in 1..=4 {
-                wakers.push(Arc::new(Note { name, book: Arc::clone(&book) }).into());
+                wakers.push(Arc::new(Note { name, book: Arc::clone(&book) }).into(), 0);
             }
         });
         let panic = catch_unwind(wake).expect_err("the panic of waker 2 goes on");
@@ -95,8 +102,8 @@ mod tests {
         let book = Arc::default();
         let unwind = AssertUnwindSafe(|| {
             let mut wakers = Wakers::new();
-            wakers.push(Arc::new(Note { name: 2, book: Arc::clone(&book) }).into());
-            wakers.push(Arc::new(Note { name: 3, book: Arc::clone(&book) }).into());
+            wakers.push(Arc::new(Note { name: 2, book: Arc::clone(&book) }).into(), 0);
+            wakers.push(Arc::new(Note { name: 3, book: Arc::clone(&book) }).into(), 0);
             panic!("the first panic");
         });
         let panic = catch_unwind(unwind).expect_err("the first panic goes on");
