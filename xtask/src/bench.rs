@@ -26,7 +26,8 @@ use std::fs;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// No further round begins if it would probably end after this much sampling.
+/// What `--quick` may take: after half of it nothing is taken again, and at its end a second or third round stops where
+/// it is. (Only the first is always finished.)
 const QUICK_LIMIT: Duration = Duration::from_secs(80);
 
 /// Runs the command with what stands behind `bench` on the command line.
@@ -124,13 +125,17 @@ fn sample_all(options: &Options, sampler: &mut Sampler, results: &mut Results) {
     let (runtimes, workloads) = (results.runtimes.clone(), results.workloads.clone());
     let all = options.rounds * workloads.len() * runtimes.len();
     // On a busy machine the bench shall take at most half as long again.
-    sampler.allow_retries(u32::try_from(all / 2).unwrap_or(u32::MAX));
+    let start = Instant::now();
+    let retries_until = options.quick.then(|| start + QUICK_LIMIT / 2);
+    sampler.allow_retries(u32::try_from(all / 2).unwrap_or(u32::MAX), retries_until);
     let mut progress = Progress::new(all);
     let mut not_there: HashSet<(&str, &str)> = HashSet::new();
-    let start = Instant::now();
-    for round in 0..options.rounds {
-        let round_start = Instant::now();
+    'rounds: for round in 0..options.rounds {
         for (workload, _) in &workloads {
+            if options.quick && round > 0 && start.elapsed() > QUICK_LIMIT {
+                break 'rounds;
+            }
+            results.rounds = round + 1;
             for turn in 0..runtimes.len() {
                 let runtime = &runtimes[(turn + round) % runtimes.len()];
                 progress.step(round, workload, runtime);
@@ -149,19 +154,18 @@ fn sample_all(options: &Options, sampler: &mut Sampler, results: &mut Results) {
                 }
             }
         }
-        results.rounds = round + 1;
-        if options.quick && start.elapsed() + round_start.elapsed() > QUICK_LIMIT {
-            break;
-        }
     }
     progress.end();
 }
 
 fn footnote(sampler: &Sampler, results: &Results, machine: &str) -> String {
     format!(
-        "{} rounds on {machine}; medians, ratios to {REFERENCE} with their range over the rounds; \
+        "{} round{} on {machine}; medians, ratios to {REFERENCE} with their range over the rounds; \
          {} disturbed samples taken again, {} kept",
-        results.rounds, sampler.thrown_away, sampler.kept_disturbed,
+        results.rounds,
+        if results.rounds == 1 { "" } else { "s" },
+        sampler.thrown_away,
+        sampler.kept_disturbed,
     )
 }
 
@@ -196,5 +200,52 @@ impl Progress {
             // A terminal that cannot be written to is no reason to stop.
             let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(line: &str) -> Options {
+        let args: Vec<String> = line.split_ascii_whitespace().map(str::to_owned).collect();
+        Options::parse(&args).expect("the line is right")
+    }
+
+    fn planned(line: &str) -> Result<(String, String), String> {
+        let named = |name: &str| (name.to_owned(), String::new());
+        let offer = Offer {
+            runtimes: ["smol", "tokio", "limits", "corrente"].map(str::to_owned).to_vec(),
+            workloads: ["tree", "tree_1w", "timers", "fan_64", "idle"].map(named).to_vec(),
+        };
+        let results = plan(&options(line), offer)?;
+        let workloads: Vec<String> = results.workloads.into_iter().map(|(name, _)| name).collect();
+        Ok((results.runtimes.join(" "), workloads.join(" ")))
+    }
+
+    #[test]
+    fn all_is_the_default_and_ours_stands_beside_the_reference() {
+        let all =
+            ("tokio corrente smol limits".to_owned(), "tree tree_1w timers fan_64 idle".to_owned());
+        assert_eq!(planned(""), Ok(all));
+    }
+
+    #[test]
+    fn quick_means_the_metrics_on_two_runtimes() {
+        assert_eq!(planned("--quick"), Ok(("tokio corrente".to_owned(), "tree timers".to_owned())));
+    }
+
+    #[test]
+    fn a_workload_is_itself_and_a_row_all_that_it_needs() {
+        let workloads = |line| planned(line).map(|(_, workloads)| workloads);
+        assert_eq!(workloads("--only tree"), Ok("tree".to_owned()));
+        assert_eq!(workloads("--only timers_late_p50"), Ok("timers".to_owned()));
+        assert_eq!(workloads("--only tree_speedup"), Ok("tree tree_1w".to_owned()));
+    }
+
+    #[test]
+    fn unknown_names_are_told() {
+        assert!(planned("--only nothing").is_err_and(|reason| reason.contains("nothing")));
+        assert!(planned("--runtimes async_std").is_err_and(|reason| reason.contains("async_std")));
     }
 }

@@ -15,7 +15,7 @@ pub struct Results {
     pub runtimes: Vec<String>,
     /// The workloads sampled, with what one operation is.
     pub workloads: Vec<(String, String)>,
-    /// Rounds that were finished.
+    /// Rounds that were begun; `--quick` may have stopped in the last one.
     pub rounds: usize,
     /// By runtime, workload and round.
     samples: BTreeMap<(String, String, usize), Sample>,

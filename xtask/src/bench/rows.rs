@@ -131,52 +131,97 @@ pub const METRICS: &[Row] = &[
 pub const BESIDE: &[Row] = &[
     lower("two_100ms", Source::Figure("two_100ms", "ms"), "ms", Bar::Value(115.0)),
     lower("fan_64", Source::Figure("fan_64", "ms"), "ms", Bar::Ratio(1.00)),
-    higher("fan_64 speed-up, 1 → 2 workers", Source::Quotient(("fan_64_1w", "ms"), ("fan_64", "ms")), "×", Bar::Value(1.6)),
+    higher("fan_64_speedup", Source::Quotient(("fan_64_1w", "ms"), ("fan_64", "ms")), "×", Bar::Value(1.6)),
     lower("fan_4", Source::Figure("fan_4", "ms"), "ms", Bar::Ratio(1.25)),
     lower("fan_20us", Source::Figure("fan_20us", "ms"), "ms", Bar::None),
-    higher("fan_20us speed-up, 1 → 2 workers", Source::Quotient(("fan_20us_1w", "ms"), ("fan_20us", "ms")), "×", Bar::None),
-    higher("tree speed-up, 1 → 2 workers", Source::Quotient(("tree_1w", "ns"), ("tree", "ns")), "×", Bar::None),
+    higher("fan_20us_speedup", Source::Quotient(("fan_20us_1w", "ms"), ("fan_20us", "ms")), "×", Bar::None),
+    higher("tree_speedup", Source::Quotient(("tree_1w", "ns"), ("tree", "ns")), "×", Bar::None),
     lower("behind_spin", Source::Figure("behind_spin", "ms"), "ms", Bar::None),
-    lower("behind_spin max", Source::Figure("behind_spin", "max_ms"), "ms", Bar::Value(50.0)),
+    lower("behind_spin_max", Source::Figure("behind_spin", "max_ms"), "ms", Bar::Value(50.0)),
     lower("gather10", Source::Figure("gather10", "ns"), "ns", Bar::Ratio(1.00)),
     lower("group10", Source::Figure("group10", "ns"), "ns", Bar::Ratio(1.00)),
     lower("timers_late_p99", Source::Figure("timers", "p99_us"), "µs", Bar::None),
     lower("timers_late_max", Source::Figure("timers", "max_us"), "µs", Bar::None),
     lower("sleep_late_p99", Source::Figure("sleep_late", "p99_us"), "µs", Bar::None),
-    lower("sleep_late cpu", Source::Figure("sleep_late", "cpu_ns"), "ns", Bar::None),
+    lower("sleep_late_cpu", Source::Figure("sleep_late", "cpu_ns"), "ns", Bar::None),
     lower("sleep_loaded_p50", Source::Figure("sleep_loaded", "p50_us"), "µs", Bar::None),
     lower("sleep_loaded_p99", Source::Figure("sleep_loaded", "p99_us"), "µs", Bar::None),
     lower("heartbeat_p50", Source::Figure("heartbeat", "p50_us"), "µs", Bar::None),
     lower("heartbeat_max", Source::Figure("heartbeat", "max_us"), "µs", Bar::None),
-    higher("heartbeat hog polls", Source::Figure("heartbeat", "hog_polls_per_s"), "1/s", Bar::None),
-    lower("echo_1 cpu", Source::Figure("echo_1", "cpu_ns"), "ns", Bar::Ratio(1.00)),
-    lower("echo_1 p99", Source::Figure("echo_1", "p99_us"), "µs", Bar::None),
-    lower("echo_1 max", Source::Figure("echo_1", "max_us"), "µs", Bar::None),
-    lower("echo_64 cpu", Source::Figure("echo_64", "cpu_ns"), "ns", Bar::Ratio(1.00)),
-    lower("echo_64 p99", Source::Figure("echo_64", "p99_us"), "µs", Bar::None),
-    lower("echo_64 max", Source::Figure("echo_64", "max_us"), "µs", Bar::None),
-    higher("echo_64 fewest", Source::Figure("echo_64", "fewest"), "req", Bar::None),
-    lower("echo_64 most/fewest", Source::Quotient(("echo_64", "most"), ("echo_64", "fewest")), "×", Bar::Value(2.0)),
-    lower("echo_1000 cpu", Source::Figure("echo_1000", "cpu_ns"), "ns", Bar::None),
-    lower("echo_1000 p99", Source::Figure("echo_1000", "p99_us"), "µs", Bar::Ratio(0.45)),
-    lower("echo_1000 max", Source::Figure("echo_1000", "max_us"), "µs", Bar::Ratio(0.45)),
-    higher("echo_1000 fewest", Source::Figure("echo_1000", "fewest"), "req", Bar::None),
-    lower("echo_1000 most/fewest", Source::Quotient(("echo_1000", "most"), ("echo_1000", "fewest")), "×", Bar::Value(2.0)),
-    lower("echo_16k cpu", Source::Figure("echo_16k", "cpu_ns"), "ns", Bar::None),
-    lower("echo_16k p99", Source::Figure("echo_16k", "p99_us"), "µs", Bar::None),
-    lower("echo_16k max", Source::Figure("echo_16k", "max_us"), "µs", Bar::None),
-    higher("echo_16k fewest", Source::Figure("echo_16k", "fewest"), "req", Bar::None),
-    lower("echo_16k most/fewest", Source::Quotient(("echo_16k", "most"), ("echo_16k", "fewest")), "×", Bar::Value(2.0)),
-    lower("accept cpu", Source::Figure("accept", "cpu_ns"), "ns", Bar::None),
+    higher("heartbeat_hog_polls", Source::Figure("heartbeat", "hog_polls_per_s"), "1/s", Bar::None),
+    lower("echo_1_cpu", Source::Figure("echo_1", "cpu_ns"), "ns", Bar::Ratio(1.00)),
+    lower("echo_1_p99", Source::Figure("echo_1", "p99_us"), "µs", Bar::None),
+    lower("echo_1_max", Source::Figure("echo_1", "max_us"), "µs", Bar::None),
+    lower("echo_64_cpu", Source::Figure("echo_64", "cpu_ns"), "ns", Bar::Ratio(1.00)),
+    lower("echo_64_p99", Source::Figure("echo_64", "p99_us"), "µs", Bar::None),
+    lower("echo_64_max", Source::Figure("echo_64", "max_us"), "µs", Bar::None),
+    higher("echo_64_fewest", Source::Figure("echo_64", "fewest"), "req", Bar::None),
+    lower("echo_64_most/fewest", Source::Quotient(("echo_64", "most"), ("echo_64", "fewest")), "×", Bar::Value(2.0)),
+    lower("echo_1000_cpu", Source::Figure("echo_1000", "cpu_ns"), "ns", Bar::None),
+    lower("echo_1000_p99", Source::Figure("echo_1000", "p99_us"), "µs", Bar::Ratio(0.45)),
+    lower("echo_1000_max", Source::Figure("echo_1000", "max_us"), "µs", Bar::Ratio(0.45)),
+    higher("echo_1000_fewest", Source::Figure("echo_1000", "fewest"), "req", Bar::None),
+    lower("echo_1000_most/fewest", Source::Quotient(("echo_1000", "most"), ("echo_1000", "fewest")), "×", Bar::Value(2.0)),
+    lower("echo_16k_cpu", Source::Figure("echo_16k", "cpu_ns"), "ns", Bar::None),
+    lower("echo_16k_p99", Source::Figure("echo_16k", "p99_us"), "µs", Bar::None),
+    lower("echo_16k_max", Source::Figure("echo_16k", "max_us"), "µs", Bar::None),
+    higher("echo_16k_fewest", Source::Figure("echo_16k", "fewest"), "req", Bar::None),
+    lower("echo_16k_most/fewest", Source::Quotient(("echo_16k", "most"), ("echo_16k", "fewest")), "×", Bar::Value(2.0)),
+    lower("accept_cpu", Source::Figure("accept", "cpu_ns"), "ns", Bar::None),
     lower("wake_outside_p99", Source::Figure("wake_outside", "p99_us"), "µs", Bar::None),
     lower("ping_pong_own", Source::Figure("ping_pong_own", "ns"), "ns", Bar::None),
     lower("ping_pair_own", Source::Figure("ping_pair_own", "ns"), "ns", Bar::None),
     lower("blocking_512", Source::Figure("blocking_512", "ms"), "ms", Bar::None),
-    lower("idle cpu", Source::Figure("idle", "cpu_us_per_s"), "µs/s", Bar::None),
-    lower("tick cpu", Source::Figure("tick", "cpu_us_per_tick"), "µs", Bar::None),
+    lower("idle_cpu", Source::Figure("idle", "cpu_us_per_s"), "µs/s", Bar::None),
+    lower("tick_cpu", Source::Figure("tick", "cpu_us_per_tick"), "µs", Bar::None),
     higher("apart_1", Source::Figure("apart_1", "rate"), "req/s", Bar::None),
     higher("apart_64", Source::Figure("apart_64", "rate"), "req/s", Bar::None),
     higher("apart_1000", Source::Figure("apart_1000", "rate"), "req/s", Bar::None),
-    lower("apart_1000 p99", Source::Figure("apart_1000", "p99_us"), "µs", Bar::None),
+    lower("apart_1000_p99", Source::Figure("apart_1000", "p99_us"), "µs", Bar::None),
     higher("apart_16k", Source::Figure("apart_16k", "rate"), "req/s", Bar::None),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_27_metrics_and_no_name_twice() {
+        assert_eq!(METRICS.len(), 27);
+        let mut names: Vec<&str> = METRICS.iter().chain(BESIDE).map(|row| row.name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        // `--only` takes them in a list with commas.
+        assert!(names.iter().all(|name| !name.contains([',', ' '])));
+    }
+
+    #[test]
+    fn the_bars_multiply_to_what_was_promised() {
+        let advantages = METRICS.iter().map(|row| match row.bar {
+            Bar::Ratio(ratio) => row.advantage(ratio),
+            Bar::Value(_) | Bar::None => panic!("every metric has a ratio to reach"),
+        });
+        let mean = advantages.map(f64::ln).sum::<f64>() / METRICS.len() as f64;
+        assert_eq!(format!("{:.2}", mean.exp()), "2.20");
+    }
+
+    #[test]
+    fn a_bar_knows_which_way_is_better() {
+        let row = |better, bar| Row {
+            name: "x",
+            source: Source::Figure("x", "y"),
+            unit: "",
+            better,
+            bar,
+        };
+        let lower = row(Better::Lower, Bar::Ratio(0.5));
+        assert_eq!(lower.meets_bar(None, Some(0.4)), Some(true));
+        assert_eq!(lower.meets_bar(None, Some(0.6)), Some(false));
+        assert_eq!(lower.meets_bar(Some(1.0), None), None);
+        let higher = row(Better::Higher, Bar::Value(1.6));
+        assert_eq!(higher.meets_bar(Some(1.7), None), Some(true));
+        assert_eq!(higher.meets_bar(Some(1.5), Some(9.0)), Some(false));
+    }
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long one sample may take. The longest takes about three seconds when all is well.
 const TIME_LIMIT: Duration = Duration::from_secs(40);
@@ -49,6 +49,7 @@ pub struct Offer {
 pub struct Sampler {
     program: PathBuf,
     retries_left: u32,
+    retries_until: Option<Instant>,
     /// Samples thrown away because something else was going on.
     pub thrown_away: u32,
     /// Samples kept although something else was going on, since the retries were used up.
@@ -74,12 +75,19 @@ impl Sampler {
         }
         let messages = String::from_utf8_lossy(&output.stdout);
         let program = executable(&messages).ok_or("bench: cargo names no sample program")?;
-        Ok(Sampler { program, retries_left: 0, thrown_away: 0, kept_disturbed: 0 })
+        Ok(Sampler {
+            program,
+            retries_left: 0,
+            retries_until: None,
+            thrown_away: 0,
+            kept_disturbed: 0,
+        })
     }
 
-    /// Allows so many retries in all.
-    pub fn allow_retries(&mut self, retries: u32) {
+    /// Allows so many retries in all, and none after `until`.
+    pub fn allow_retries(&mut self, retries: u32, until: Option<Instant>) {
         self.retries_left = retries;
+        self.retries_until = until;
     }
 
     /// What can be run.
@@ -112,7 +120,8 @@ impl Sampler {
         const AT_MOST: u32 = 3;
         let mut best = self.once(runtime, workload)?;
         while best.disturbance.is_too_much() {
-            if self.retries_left == 0 || best.retries == AT_MOST {
+            let too_late = self.retries_until.is_some_and(|until| Instant::now() > until);
+            if too_late || self.retries_left == 0 || best.retries == AT_MOST {
                 self.kept_disturbed += 1;
                 break;
             }
@@ -130,7 +139,7 @@ impl Sampler {
 
     fn once(&self, runtime: &str, workload: &str) -> Result<Sample, NoSample> {
         let before = Ticks::now();
-        let line = run(&self.program, runtime, workload)?;
+        let line = run(&self.program, runtime, workload, TIME_LIMIT)?;
         let disturbance = Ticks::now().since(before);
         let figures = line
             .split_ascii_whitespace()
@@ -141,8 +150,8 @@ impl Sampler {
     }
 }
 
-/// Runs the program to its end or its time limit; the line that it printed.
-fn run(program: &Path, runtime: &str, workload: &str) -> Result<String, NoSample> {
+/// Runs the program to its end or to `limit`; the line that it printed.
+fn run(program: &Path, runtime: &str, workload: &str, limit: Duration) -> Result<String, NoSample> {
     let mut child = Command::new(program)
         .args([runtime, workload])
         .stdin(Stdio::null())
@@ -153,9 +162,9 @@ fn run(program: &Path, runtime: &str, workload: &str) -> Result<String, NoSample
     // Two threads read, so that this one need not poll, which would disturb the sample.
     let printed = reader(child.stdout.take());
     let complained = reader(child.stderr.take());
-    let Ok(line) = printed.recv_timeout(TIME_LIMIT) else {
+    let Ok(line) = printed.recv_timeout(limit) else {
         stop(&mut child);
-        return Err(NoSample::Failed(format!("took longer than {} s", TIME_LIMIT.as_secs())));
+        return Err(NoSample::Failed(format!("took longer than {limit:?}")));
     };
     let status =
         child.wait().map_err(|error| NoSample::Failed(format!("cannot be waited for: {error}")))?;
@@ -206,5 +215,27 @@ mod tests {
         let messages = "{\"executable\":null}\n{\"executable\":\"/a/sample\",\"fresh\":true}\n{\"success\":true}";
         assert_eq!(executable(messages), Some(PathBuf::from("/a/sample")));
         assert_eq!(executable("{\"executable\":null}"), None);
+    }
+
+    /// Runs a line of shell as if it were the sample program.
+    #[cfg(unix)]
+    fn shell(line: &str, limit: Duration) -> Result<String, NoSample> {
+        run(Path::new("/bin/sh"), "-c", line, limit)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn every_way_a_sample_can_end() {
+        let minute = Duration::from_secs(60);
+        assert!(matches!(shell("echo ns=1", minute), Ok(line) if line == "ns=1\n"));
+        assert!(matches!(shell("exit 2", minute), Err(NoSample::NotThere)));
+        let wrong = shell("echo the sum is wrong >&2; exit 101", minute);
+        assert!(
+            matches!(wrong, Err(NoSample::Failed(reason)) if reason.contains("the sum is wrong"))
+        );
+        let hangs = shell("exec sleep 60", Duration::from_millis(50));
+        assert!(
+            matches!(hangs, Err(NoSample::Failed(reason)) if reason.contains("longer than 50ms"))
+        );
     }
 }

@@ -5,12 +5,12 @@ use super::rows::{BESIDE, Bar, Better, METRICS, Row, Source};
 
 /// Both tables: the metrics, and what is reported beside them. Rows that were not sampled are left out.
 pub fn render(results: &Results) -> String {
-    let mut text = section("metrics", METRICS, results);
-    text.push_str(&section("beside the mean", BESIDE, results));
+    let mut text = section("metrics", METRICS, results, true);
+    text.push_str(&section("beside the mean", BESIDE, results, false));
     text
 }
 
-fn section(title: &str, rows: &[Row], results: &Results) -> String {
+fn section(title: &str, rows: &[Row], results: &Results, with_cpu: bool) -> String {
     let sampled = |row: &&Row| row.workloads().all(|workload| results.has_workload(workload));
     let rows: Vec<&Row> = rows.iter().filter(sampled).collect();
     if rows.is_empty() {
@@ -20,14 +20,15 @@ fn section(title: &str, rows: &[Row], results: &Results) -> String {
     let mut header = vec![title.to_owned(), "unit".to_owned()];
     header.extend(results.runtimes.iter().cloned());
     if ours {
-        header.extend(["cpu".to_owned(), "bar".to_owned(), String::new()]);
+        header.extend(with_cpu.then(|| "cpu".to_owned()));
+        header.extend(["bar".to_owned(), String::new()]);
     }
     let mut table = vec![header];
     for row in rows {
         let mut cells = vec![row.name.to_owned(), unit(row)];
         cells.extend(results.runtimes.iter().map(|runtime| cell(row, runtime, results)));
         if ours {
-            cells.push(cpu_ratio(row, results));
+            cells.extend(with_cpu.then(|| cpu_ratio(row, results)));
             cells.push(bar(row));
             cells.push(verdict(row, results));
         }
@@ -58,7 +59,7 @@ fn ratio_text(ratio: Spread) -> String {
     format!("×{:.2} ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max)
 }
 
-/// The ratio of CPU time per operation: a win that was bought with the other core shows here.
+/// Our ratio of CPU time per operation: a win that was bought with the other core shows here.
 fn cpu_ratio(row: &Row, results: &Results) -> String {
     let Source::Figure(workload, key) = row.source else { return String::new() };
     if key.starts_with("cpu") {
