@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use corrente_io::{Reactor, ReactorHandle};
 
 /// Far more than any test needs; only a lost event takes so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A reactor and the thread that turns it.
 pub struct Loop {
