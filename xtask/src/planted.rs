@@ -20,7 +20,7 @@ use crate::{loom, shell};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// No model with a bug in it has needed a tenth of this.
@@ -112,17 +112,12 @@ impl Bug {
 struct Field {
     root: PathBuf,
     target: PathBuf,
-    patches: PathBuf,
 }
 
 impl Field {
     fn lay_out(workspace: &Workspace, files: &[String]) -> Result<Self, String> {
         let home = workspace.target.join("planted");
-        let field = Self {
-            root: home.join("tree"),
-            target: home.join("target"),
-            patches: workspace.root.clone(),
-        };
+        let field = Self { root: home.join("tree"), target: home.join("target") };
         let failed = |error| format!("{}: {error}", field.root.display());
         if field.root.exists() {
             std::fs::remove_dir_all(&field.root).map_err(failed)?;
@@ -138,7 +133,9 @@ impl Field {
     }
 
     fn try_out(&self, bug: &Bug) -> Result<Verdict, String> {
-        self.patch(bug, false)?;
+        if let Err(reason) = self.patch(bug, false) {
+            return Ok(Verdict::Unclear(reason));
+        }
         let verdict = self.judge(bug);
         self.patch(bug, true)?;
         verdict
@@ -151,11 +148,9 @@ impl Field {
         // Without this git would find the project's own repository above the copy, take the patch's
         // paths from there and silently do nothing.
         command.env("GIT_CEILING_DIRECTORIES", self.root.parent().unwrap_or(&self.root));
-        command.arg(self.patches.join(&bug.file)).current_dir(&self.root);
+        command.arg(&bug.file).current_dir(&self.root);
         let what = if back { "cannot be taken back" } else { "does not apply" };
-        shell::output(&mut command)
-            .map(|_| ())
-            .map_err(|error| format!("{} {what}: {error}", bug.file))
+        shell::output(&mut command).map(|_| ()).map_err(|error| format!("{what}\n{error}"))
     }
 
     fn judge(&self, bug: &Bug) -> Result<Verdict, String> {
@@ -164,6 +159,8 @@ impl Field {
             Err(reason) => return Ok(Verdict::Unclear(reason)),
         };
         let mut command = Command::new(binary);
+        // Otherwise a panic that ends in an abort would take its message, and the test's name, along.
+        command.arg("--nocapture");
         command.args(&bug.test).current_dir(self.root.join(&bug.folder));
         loom::model_environment(&mut command, 2);
         watch(&mut command, &self.target.join("output.txt"))
@@ -202,18 +199,19 @@ fn executable(messages: &str) -> Option<PathBuf> {
 
 /// Runs the tests, whose output goes to the file `log`: red if they fail, green if they pass.
 fn watch(command: &mut Command, log: &Path) -> Result<Verdict, String> {
-    let output = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
+    let failed = |error: std::io::Error| format!("{}: {error}", log.display());
+    let output = File::create(log).map_err(failed)?;
+    let complaints = output.try_clone().map_err(failed)?;
     let mut child = command
         .stdin(Stdio::null())
         .stdout(output)
-        .stderr(Stdio::null())
+        .stderr(complaints)
         .spawn()
         .map_err(|error| format!("the tests cannot be started: {error}"))?;
     let begin = Instant::now();
     while begin.elapsed() < LIMIT {
         match child.try_wait().map_err(|error| error.to_string())? {
-            Some(status) if status.success() => return Ok(Verdict::Green),
-            Some(status) => return Ok(Verdict::Red(who_noticed(log, &status.to_string()))),
+            Some(status) => return Ok(verdict(status, &read(log))),
             None => std::thread::sleep(Duration::from_millis(20)),
         }
     }
@@ -223,17 +221,41 @@ fn watch(command: &mut Command, log: &Path) -> Result<Verdict, String> {
     Ok(Verdict::Unclear(format!("no verdict after {} s", LIMIT.as_secs())))
 }
 
-/// The tests that libtest calls failed, or how the run ended if it was cut short.
-fn who_noticed(log: &Path, ending: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let tests = failed_tests(&text);
-    if tests.is_empty() { vec![ending.to_owned()] } else { tests }
+fn read(log: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned()
 }
 
+/// Red names the tests that failed or, if the run was cut short, those that panicked, or how it ended.
+fn verdict(status: ExitStatus, output: &str) -> Verdict {
+    if status.success() {
+        let ran: u64 = output.lines().filter_map(shell::passed_in).sum();
+        return match ran {
+            0 => Verdict::Unclear("no test of that name ran".to_owned()),
+            _ => Verdict::Green,
+        };
+    }
+    let noticed = [failed_tests(output), panicked_tests(output)];
+    let noticed = noticed.into_iter().find(|tests| !tests.is_empty());
+    Verdict::Red(noticed.unwrap_or_else(|| vec![status.to_string()]))
+}
+
+/// What libtest calls failed.
 fn failed_tests(output: &str) -> Vec<String> {
     let ended = output.lines().filter_map(|line| line.strip_prefix("test "));
     let failed = ended.filter_map(|line| line.strip_suffix(" ... FAILED"));
     failed.map(|name| name.trim_end_matches(" - should panic").to_owned()).collect()
+}
+
+/// The threads that panicked: libtest names them after their tests. Each once, in order.
+fn panicked_tests(output: &str) -> Vec<String> {
+    let named = output.lines().filter_map(|line| line.strip_prefix("thread '"));
+    let panicked = named
+        .filter_map(|line| line.split_once('\''))
+        .filter(|(name, rest)| rest.contains("panicked at") && *name != "<unnamed>");
+    let mut tests: Vec<String> = panicked.map(|(name, _)| name.to_owned()).collect();
+    let mut seen = BTreeSet::new();
+    tests.retain(|name| seen.insert(name.clone()));
+    tests
 }
 
 #[cfg(test)]
@@ -268,6 +290,9 @@ mod tests {
     fn failed_tests_are_named() {
         let output = "running 2 tests\ntest a::b ... ok\ntest c ... FAILED\n\nfailures:\n    c\n";
         assert_eq!(failed_tests(output), ["c"]);
+        let output = "running 2 tests\nthread 'a::b' (77) panicked at src/x.rs:1:2:\nno\n\
+                      thread '<unnamed>' panicked at y\nthread 'a::b' panicked at z\n";
+        assert_eq!(panicked_tests(output), ["a::b"]);
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub fn run_tests(command: &mut Command) -> Result<u64, String> {
 }
 
 /// The count in libtest's closing line.
-fn passed_in(text: &str) -> Option<u64> {
+pub fn passed_in(text: &str) -> Option<u64> {
     let counts = text.strip_prefix("test result: ")?;
     let words: Vec<&str> = counts.split_whitespace().collect();
     let at = words.iter().position(|word| word.starts_with("passed"))?;
