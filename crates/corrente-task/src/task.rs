@@ -249,12 +249,15 @@ impl<T> Task<T> {
     }
 }
 
-impl<T: Detach> Task<T> {
+impl<T> Task<T> {
     /// Lets the task run on its own. If it ends with an `Err` that is reported, with the task's name and
     /// the place where it was spawned; so is a panic.
     ///
     /// Only for tasks without a value to lose: those of `()`, `Result`, and those that never return.
-    pub fn detach(self) {
+    pub fn detach(self)
+    where
+        T: Detach,
+    {
         unsafe fn read<T: Detach>(outcome: *const ()) -> Option<String> {
             // SAFETY: the caller (`ending::discard_outcome`) owns an outcome of the type that the handle
             // had when it set this function.

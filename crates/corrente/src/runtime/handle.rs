@@ -197,7 +197,10 @@ impl Handle {
 
     /// The tasks that have not ended, main included. asyncio: `all_tasks(loop)`.
     pub fn all_tasks(&self) -> Vec<TaskRef> {
-        self.inner.pool.all_tasks()
+        // A task is over a moment before its scheduler has taken it off the books.
+        let mut tasks = self.inner.pool.all_tasks();
+        tasks.retain(|task| !task.done());
+        tasks
     }
 
     /// What the workers have done so far.

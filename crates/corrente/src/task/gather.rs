@@ -109,6 +109,18 @@ pub trait TryGather {
     fn start(self) -> Self::Row;
 }
 
+/// A `Result` with the error type `E`. Only to say clearly what is wrong when there are two.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`try_gather` needs one error type for all: `{Self}` is no `Result` with the error `{E}`",
+    label = "the error type is `{E}` after the first future",
+    note = "turn all errors into one type, for example each future with \
+            `async {{ Ok::<_, corrente::Error>(future.await?) }}`; or use `gather`, which takes any outputs"
+)]
+pub trait OneError<E> {}
+
+impl<T, E> OneError<E> for Result<T, E> {}
+
 /// The children of one gathering.
 #[doc(hidden)]
 pub trait Row: Send + Unpin {
@@ -325,6 +337,7 @@ macro_rules! rows {
         impl<Er, $($F, $T: Send + 'static),+> TryGather for ($($F,)+)
         where
             Er: Display + Send + 'static,
+            $($F: IntoFuture<Output: OneError<Er>>,)+
             $($F: IntoFuture<Output = Result<$T, Er>, IntoFuture: Send + 'static>),+
         {
             type Row = ($(Seat<Result<$T, Er>>,)+);
