@@ -1,6 +1,6 @@
 //! What the scheduler's basic acts cost, without timers and sockets.
 //!
-//!     cargo run --release -p corrente-scheduler --example costs [-- WORKERS]
+//!     cargo run --release -p corrente-scheduler --example costs [-- WORKERS [WORDS OF A NAME]]
 //!
 //! Prints nanoseconds per operation, on the clock and of CPU time (the least of several passes), how often
 //! workers were woken, and how often they stole. For comparing two versions on one machine in one hour.
@@ -12,7 +12,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const PASSES: usize = 7;
 
@@ -37,9 +37,52 @@ fn main() {
     measure(&pool, "fork-join tree", 1 << 15, |h| tree(h, 14));
     measure(&pool, "blocking jobs", 10_000, |h| Box::pin(blocking(h, 10_000)));
     measure(&pool, "spawn from outside", 100_000, |h| Box::pin(outside(h, 100_000)));
+    // How long work spins, in one task after the other and then fanned out by one task from a real park.
+    println!("{:<22}{:>10}{:>12}", "", "best ms", "one worker's");
+    for (name, tasks, each) in
+        [("2 x 100 ms", 2, 100_000), ("64 x 200 us", 64, 200), ("4 x 1 ms", 4, 1000)]
+    {
+        spread(&pool, name, tasks, Duration::from_micros(each));
+    }
+}
+
+fn spread(pool: &Pool, name: &str, tasks: u32, each: Duration) {
+    if !std::env::args().nth(2).is_none_or(|only| name.contains(&only)) {
+        return;
+    }
+    let mut best = Duration::MAX;
+    for _ in 0..PASSES {
+        let handle = pool.handle().clone();
+        let fan_out = async move {
+            let park = || std::thread::sleep(Duration::from_millis(5));
+            handle.spawn_blocking(park, Options::default()).await;
+            let begin = Instant::now();
+            let spin = move || {
+                let end = Instant::now() + each;
+                while Instant::now() < end {}
+            };
+            let all: Vec<_> = (0..tasks)
+                .map(|_| handle.spawn(async move { spin() }, Options::default()))
+                .collect();
+            for task in all {
+                task.await;
+            }
+            begin.elapsed()
+        };
+        let spawned = pool.handle().spawn(fan_out, Options::default());
+        match pool.block_on(spawned, Options::default()) {
+            Ok(time) => best = best.min(time),
+            Err(error) => return eprintln!("{name}: {error}"),
+        }
+    }
+    let alone = (each * tasks).as_secs_f64() * 1000.0;
+    println!("{name:<22}{:>10.2}{alone:>12.2}", best.as_secs_f64() * 1000.0);
 }
 
 fn measure(pool: &Pool, name: &str, ops: usize, work: impl Fn(Handle) -> Work) {
+    if !std::env::args().nth(2).is_none_or(|only| name.contains(&only)) {
+        return;
+    }
     let (mut clock, mut cpu) = (f64::MAX, f64::MAX);
     let before = pool.handle().metrics();
     for _ in 0..PASSES {

@@ -1,8 +1,8 @@
 //! The end: every future is dropped once, every handle resolves, and it does not take longer than allowed.
 
 use crate::support::{
-    Drops, Flag, PATIENCE, block_on, config, named, pool, pool_with, signal, spawn, wait_until,
-    yield_now,
+    Drops, Flag, PATIENCE, block_on, config, lock, named, pool, pool_with, signal, spawn,
+    wait_until, yield_now,
 };
 use corrente_scheduler::{BlockOnError, Config, Handle, Order, Pool, spawn_local};
 use corrente_task::{Options, Task, TaskError};
@@ -67,26 +67,21 @@ fn what_is_spawned_later_is_cancelled_and_never_runs() {
 
 #[test]
 fn drops_that_spawn_and_wake_meet_no_lock_and_no_end() {
-    /// Spawns another of its kind when it is dropped, and wakes everybody.
-    struct Breeds(Handle, Arc<Mutex<Vec<Waker>>>);
+    /// Spawns another of its kind when it is dropped, a few times, and wakes everybody.
+    struct Breeds(Handle, Arc<Mutex<Vec<Waker>>>, u32);
     impl Drop for Breeds {
         fn drop(&mut self) {
-            let (handle, wakers) = (self.0.clone(), self.1.clone());
-            let again = Breeds(handle.clone(), wakers.clone());
-            if handle.is_shut_down() {
-                // Its own drop would spawn the next: this one ends here.
-                std::mem::forget(again);
-            } else {
-                let child = handle.spawn(
-                    async move {
-                        let _again = again;
-                        pending::<()>().await;
-                    },
-                    Options::default(),
-                );
+            let Breeds(handle, wakers, left) = self;
+            if *left > 0 {
+                let again = Breeds(handle.clone(), wakers.clone(), *left - 1);
+                let child = async move {
+                    let _again = again;
+                    pending::<()>().await;
+                };
+                let child = handle.spawn(child, Options::default());
                 assert!(is_cancelled(&child) || !handle.is_shut_down());
             }
-            let all = std::mem::take(&mut *wakers.lock().unwrap_or_else(|e| e.into_inner()));
+            let all = std::mem::take(&mut *lock(wakers));
             all.into_iter().for_each(Waker::wake);
         }
     }
@@ -95,12 +90,12 @@ fn drops_that_spawn_and_wake_meet_no_lock_and_no_end() {
         let handle = Handle::current().expect("in a pool");
         let wakers = Arc::new(Mutex::new(Vec::new()));
         for _ in 0..100 {
-            let breeds = Breeds(handle.clone(), wakers.clone());
+            let breeds = Breeds(handle.clone(), wakers.clone(), 10);
             let wakers = wakers.clone();
             spawn(async move {
                 let _breeds = breeds;
                 poll_fn(|cx| -> Poll<()> {
-                    wakers.lock().unwrap().push(cx.waker().clone());
+                    lock(&wakers).push(cx.waker().clone());
                     Poll::Pending
                 })
                 .await;
