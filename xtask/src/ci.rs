@@ -97,14 +97,16 @@ fn clippy(workspace: &Workspace) -> Outcome {
     }
 }
 
-/// nextest gives each test a process of its own, so a hang or an abort names its test.
+/// Not nextest: some test programs do without the harness, so it cannot list them, and others count
+/// the threads and descriptors of their process, which is theirs alone here: one program runs at a time.
 fn tests(workspace: &Workspace) -> Outcome {
-    let mut command = workspace.cargo();
-    match shell::found("cargo-nextest") {
-        true => command.args(["nextest", "run", "--workspace", "--locked"]),
-        false => command.args(["test", "--workspace", "--locked", "--lib", "--bins", "--tests"]),
-    };
-    run_step(&mut command)
+    run_step(workspace.cargo().args([
+        "test",
+        "--workspace",
+        "--locked",
+        "--tests",
+        "--no-fail-fast",
+    ]))
 }
 
 fn doctests(workspace: &Workspace) -> Outcome {
