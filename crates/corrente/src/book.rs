@@ -10,4 +10,8 @@ macro_rules! pages {
 pages! {
     Readme = "../../../README.md";
     Introduction = "../../../docs/src/introduction.md";
+    FromAsyncio = "../../../docs/src/from_asyncio.md";
+    TasksAndErrors = "../../../docs/src/tasks_and_errors.md";
+    Cancellation = "../../../docs/src/cancellation.md";
+    Differences = "../../../docs/src/differences.md";
 }
