@@ -1,4 +1,5 @@
 //! What several tests use: a waker that counts, and short names.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
