@@ -160,15 +160,16 @@ pub(crate) struct LocalQueue {
     ready: RefCell<VecDeque<Runnable>>,
     /// In FIFO order there is one queue for all.
     fifo: bool,
-    /// Whose turn it is when both local tasks and others are ready.
-    turn: Cell<bool>,
+    /// A local task was taken last. When both kinds are ready they take turns, so that a task that yields
+    /// has let one of the other kind run before it goes on.
+    was_last: Cell<bool>,
 }
 
 impl LocalQueue {
     pub(crate) fn new(local: Arc<Local>, shared: Arc<Shared>) -> Self {
         let fifo = shared.fifo.is_some();
-        let (ready, turn) = (RefCell::default(), Cell::new(false));
-        Self { local, shared, ready, fifo, turn }
+        let (ready, was_last) = (RefCell::default(), Cell::new(false));
+        Self { local, shared, ready, fifo, was_last }
     }
 
     /// True if tasks with this home are ours.
@@ -207,10 +208,16 @@ impl LocalQueue {
         ready.pop_front()
     }
 
-    /// True every other time: then local tasks go first.
+    /// True if it is the turn of a local task.
     #[inline]
     pub(crate) fn goes_first(&self) -> bool {
-        !self.turn.replace(!self.turn.get())
+        !self.was_last.get()
+    }
+
+    /// A task was taken: a local one?
+    #[inline]
+    pub(crate) fn had_its_turn(&self, local: bool) {
+        self.was_last.set(local);
     }
 
     /// Ends every task of this `block_on`, here on their thread, and refuses new ones.

@@ -40,10 +40,12 @@ impl Worker {
     fn own_task(&self) -> Option<Runnable> {
         let Some(local) = &self.local else { return self.stealable_task() };
         let shake = self.shared.shake.as_ref();
+        let pop_local = || local.pop(shake).inspect(|_| local.had_its_turn(true));
+        let pop_other = || self.stealable_task().inspect(|_| local.had_its_turn(false));
         if local.goes_first() {
-            local.pop(shake).or_else(|| self.stealable_task())
+            pop_local().or_else(pop_other)
         } else {
-            self.stealable_task().or_else(|| local.pop(shake))
+            pop_other().or_else(pop_local)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which tasks may be let go: those whose output is no loss, or is an error that can be reported.
 
-use std::fmt::Display;
+use std::fmt::Debug;
 
 /// An output that nobody has to look at.
 #[diagnostic::on_unimplemented(
@@ -37,10 +37,11 @@ impl<T> Returns for fn() -> T {
 /// A loop without an end.
 impl Detach for Never {}
 
-impl<T, E: Display> Detach for Result<T, E> {
+impl<T, E: Debug> Detach for Result<T, E> {
     const MAY_FAIL: bool = true;
 
     fn error_text(&self) -> Option<String> {
-        self.as_ref().err().map(ToString::to_string)
+        // Debug, since not every error can be displayed, but hardly any cannot be shown at all.
+        self.as_ref().err().map(|error| format!("{error:?}"))
     }
 }

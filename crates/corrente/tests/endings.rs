@@ -84,7 +84,7 @@ fn bad_settings_are_refused_with_a_remedy() {
 fn outside_of_a_runtime_the_message_says_where_to_go() {
     for text in [
         panic_text(|| drop(create_task(async {}))),
-        panic_text(|| drop(sleep(Duration::from_millis(1)))),
+        panic_text(|| futures_lite::future::block_on(sleep(Duration::from_millis(1)))),
         panic_text(|| drop(corrente::all_tasks())),
         panic_text(|| drop(corrente::to_thread(|| ()))),
         panic_text(|| drop(corrente::gather((async {},)))),

@@ -6,7 +6,7 @@ use crate::task::callback::{CallHandle, Later, TimerHandle};
 use crate::task::future::Future as LowFuture;
 use corrente_io::ReactorHandle;
 use corrente_scheduler::Metrics;
-use corrente_task::{Kind, Options, Task, TaskRef};
+use corrente_task::{Detach, Kind, Options, Task, TaskRef};
 use corrente_timer::{Clock, Sleep as Timer, Tick, Timers};
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -102,41 +102,65 @@ impl Handle {
     }
 
     #[track_caller]
-    fn callback<F>(&self, future: F, eager: bool) -> Task<()>
+    fn callback<F>(&self, future: F, eager: bool) -> TaskRef
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output: Detach + Send + 'static> + Send + 'static,
     {
-        self.spawn_with(future, Options { kind: Kind::Callback, ..Options::default() }, eager)
+        let options = Options { kind: Kind::Callback, ..Options::default() };
+        let task = self.spawn_with(future, options, eager);
+        let reference = task.as_ref().clone();
+        task.detach();
+        reference
     }
 
     /// Has `callback` called soon: after what is ready already, never from within this call.
     ///
-    /// It runs in the caller's context, with no current task. A panic in it is reported. asyncio:
-    /// `call_soon`, and `call_soon_threadsafe`, since this may be called from any thread.
+    /// It runs in the caller's context, with no current task. A panic in it, or an `Err` that it returns, is
+    /// reported. asyncio: `call_soon`, and `call_soon_threadsafe`, since this may be called from any thread.
     #[doc(alias = "call_soon_threadsafe")]
     #[track_caller]
-    pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> CallHandle {
+    pub fn call_soon<R>(&self, callback: impl FnOnce() -> R + Send + 'static) -> CallHandle
+    where
+        R: Detach + Send + 'static,
+    {
         CallHandle::new(self.callback(async move { callback() }, false))
     }
 
     /// Has `callback` called after `delay`. asyncio: `call_later`.
     #[track_caller]
-    pub fn call_later(
+    pub fn call_later<R>(
         &self,
         delay: Duration,
-        callback: impl FnOnce() + Send + 'static,
-    ) -> TimerHandle {
+        callback: impl FnOnce() -> R + Send + 'static,
+    ) -> TimerHandle
+    where
+        R: Detach + Send + 'static,
+    {
         self.call_at_tick(self.clock().after(delay), callback)
     }
 
     /// Has `callback` called when the clock shows `when`. asyncio: `call_at`.
     #[track_caller]
-    pub fn call_at(&self, when: Duration, callback: impl FnOnce() + Send + 'static) -> TimerHandle {
+    pub fn call_at<R>(
+        &self,
+        when: Duration,
+        callback: impl FnOnce() -> R + Send + 'static,
+    ) -> TimerHandle
+    where
+        R: Detach + Send + 'static,
+    {
         self.call_at_tick(Tick::ceil(when), callback)
     }
 
     #[track_caller]
-    fn call_at_tick(&self, when: Tick, callback: impl FnOnce() + Send + 'static) -> TimerHandle {
+    fn call_at_tick<R>(
+        &self,
+        when: Tick,
+        callback: impl FnOnce() -> R + Send + 'static,
+    ) -> TimerHandle
+    where
+        R: Detach + Send + 'static,
+    {
         // The first poll only registers the timer; made at once, timers keep the order of their calls.
         let later = Later::new(self.inner.timers.clone(), when, callback);
         TimerHandle::new(self.callback(later, true), when)

@@ -4,7 +4,7 @@
 //! shared list: so the order is the order of ends, also of those that end while the consumer is busy.
 
 use crate::task::create::ensure_future;
-use crate::time::{Sleep, TimeoutError, sleep};
+use crate::time::{Sleep, TimeoutError};
 use corrente_task::{Finished, Task};
 use futures_core::Stream;
 use std::collections::VecDeque;
@@ -109,7 +109,7 @@ impl<T> AsCompleted<T> {
     ///
     /// Outside of a runtime.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.sleep = limit.into().map(|limit| Box::pin(sleep(limit)));
+        self.sleep = limit.into().map(|limit| Box::pin(Sleep::from_now(limit)));
         self
     }
 

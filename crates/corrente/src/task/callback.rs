@@ -7,7 +7,7 @@
 use crate::runtime::current;
 use crate::runtime::handle::Handle;
 use crate::task::future::CallbackKey;
-use corrente_task::{Context, Task, TaskRef, WatchKey};
+use corrente_task::{Context, TaskRef, WatchKey};
 use corrente_timer::{Tick, TimerKey, Timers};
 use std::fmt;
 use std::future::Future;
@@ -19,12 +19,12 @@ use std::time::Duration;
 /// A callback that was queued by [`Handle::call_soon`](crate::Handle::call_soon). asyncio: `Handle`.
 #[derive(Debug)]
 pub struct CallHandle {
-    task: Task<()>,
+    task: TaskRef,
     cancelled: bool,
 }
 
 impl CallHandle {
-    pub(crate) fn new(task: Task<()>) -> Self {
+    pub(crate) fn new(task: TaskRef) -> Self {
         Self { task, cancelled: false }
     }
 
@@ -48,7 +48,7 @@ pub struct TimerHandle {
 }
 
 impl TimerHandle {
-    pub(crate) fn new(task: Task<()>, when: Tick) -> Self {
+    pub(crate) fn new(task: TaskRef, when: Tick) -> Self {
         Self { call: CallHandle::new(task), when }
     }
 
@@ -77,7 +77,7 @@ pub(crate) struct Later<F> {
     call: Option<F>,
 }
 
-impl<F: FnOnce()> Later<F> {
+impl<F> Later<F> {
     pub fn new(timers: Timers, when: Tick, call: F) -> Self {
         Self { timers, when, key: None, call: Some(call) }
     }
@@ -85,25 +85,25 @@ impl<F: FnOnce()> Later<F> {
 
 impl<F> Unpin for Later<F> {}
 
-impl<F: FnOnce()> Future for Later<F> {
-    type Output = ();
-    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
+impl<F: FnOnce() -> R, R> Future for Later<F> {
+    type Output = R;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<R> {
         if self.key.is_none() {
             return match self.timers.register(current::shard(), self.when, cx.waker()) {
                 Ok(key) => {
                     self.key = Some(key);
                     Poll::Pending
                 }
-                // The runtime is over: no time will come.
-                Err(_) => Poll::Ready(()),
+                // The runtime is over: no time will come, and what waits for it is dropped.
+                Err(_) => Poll::Pending,
             };
         }
         // Nobody but the timer wakes a callback.
         self.key = None;
-        if let Some(call) = self.call.take() {
-            call();
+        match self.call.take() {
+            Some(call) => Poll::Ready(call()),
+            None => unreachable!("a callback that was called is not polled again"),
         }
-        Poll::Ready(())
     }
 }
 

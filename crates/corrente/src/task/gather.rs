@@ -13,7 +13,7 @@
 
 use crate::task::create::ensure_future;
 use corrente_task::{Cancelled, Task, TaskError, TaskRef, exit_with, on_cancel};
-use std::fmt::Display;
+use std::fmt::Debug;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -336,7 +336,7 @@ macro_rules! rows {
         }
         impl<Er, $($F, $T: Send + 'static),+> TryGather for ($($F,)+)
         where
-            Er: Display + Send + 'static,
+            Er: Debug + Send + 'static,
             $($F: IntoFuture<Output: OneError<Er>>,)+
             $($F: IntoFuture<Output = Result<$T, Er>, IntoFuture: Send + 'static>),+
         {
@@ -368,7 +368,7 @@ macro_rules! rows {
                 ($(self.$i.outcome(),)+)
             }
         }
-        impl<Er: Display + Send + 'static, $($T: Send + 'static),+> TryRow for ($(Seat<Result<$T, Er>>,)+) {
+        impl<Er: Debug + Send + 'static, $($T: Send + 'static),+> TryRow for ($(Seat<Result<$T, Er>>,)+) {
             type Oks = ($($T,)+);
             type Error = Er;
             fn oks(self) -> Result<Self::Oks, Er> {
@@ -413,7 +413,7 @@ fn oks_value<T, S>(value: Result<T, S>) -> T {
 }
 
 /// Has the error of a child reported, now or when it comes.
-fn report_rest<T, E: Display>(seat: Result<T, Seat<Result<T, E>>>) {
+fn report_rest<T, E: Debug>(seat: Result<T, Seat<Result<T, E>>>) {
     if let Err(seat) = seat {
         seat.task.detach();
     }
@@ -453,7 +453,7 @@ where
     }
 }
 
-impl<F, T: Send + 'static, E: Display + Send + 'static> TryGather for Vec<F>
+impl<F, T: Send + 'static, E: Debug + Send + 'static> TryGather for Vec<F>
 where
     F: IntoFuture<Output = Result<T, E>, IntoFuture: Send + 'static>,
 {
@@ -475,7 +475,7 @@ where
     }
 }
 
-impl<F, T: Send + 'static, E: Display + Send + 'static, const N: usize> TryGather for [F; N]
+impl<F, T: Send + 'static, E: Debug + Send + 'static, const N: usize> TryGather for [F; N]
 where
     F: IntoFuture<Output = Result<T, E>, IntoFuture: Send + 'static>,
 {
@@ -506,7 +506,7 @@ impl<T: Send + 'static> Row for Vec<Seat<T>> {
     }
 }
 
-impl<T: Send + 'static, E: Display + Send + 'static> TryRow for Vec<Seat<Result<T, E>>> {
+impl<T: Send + 'static, E: Debug + Send + 'static> TryRow for Vec<Seat<Result<T, E>>> {
     type Oks = Vec<T>;
     type Error = E;
     fn oks(self) -> Result<Vec<T>, E> {
@@ -534,7 +534,7 @@ impl<T: Send + 'static, const N: usize> Row for [Seat<T>; N] {
     }
 }
 
-impl<T: Send + 'static, E: Display + Send + 'static, const N: usize> TryRow
+impl<T: Send + 'static, E: Debug + Send + 'static, const N: usize> TryRow
     for [Seat<Result<T, E>>; N]
 {
     type Oks = [T; N];
@@ -556,7 +556,7 @@ fn poll_all<T: Send + 'static>(seats: &mut [Seat<T>], cx: &mut Context<'_>) -> T
     tally
 }
 
-fn all_oks<T: Send + 'static, E: Display + Send + 'static>(
+fn all_oks<T: Send + 'static, E: Debug + Send + 'static>(
     seats: impl Iterator<Item = Seat<Result<T, E>>>,
 ) -> Result<Vec<T>, E> {
     let mut first = None;

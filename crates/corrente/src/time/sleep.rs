@@ -13,11 +13,12 @@ use std::time::Duration;
 ///
 /// It never ends early; on an idle machine it ends as late as the operating system's timers are, some tens
 /// of microseconds. A zero delay lets the other ready tasks run once. A delay beyond the clock's range is
-/// for ever. The time counts from this call. If its runtime is shut down first it ends at once. asyncio: `sleep(delay)`.
+/// for ever. The time counts from the first poll, as in asyncio, where nothing
+/// of a coroutine happens before it is awaited. If its runtime is shut down first it ends at once. asyncio: `sleep(delay)`.
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Awaited outside of a runtime.
 ///
 /// # Cancel safety
 ///
@@ -32,10 +33,7 @@ use std::time::Duration;
 /// });
 /// ```
 pub fn sleep(delay: Duration) -> Sleep {
-    if delay.is_zero() {
-        return Sleep { kind: Kind::Yield(yield_now()) };
-    }
-    current::with("sleep", |handle| Sleep::at(handle.clock().after(delay)))
+    Sleep { kind: Kind::Fresh(delay) }
 }
 
 /// Sleeps until the runtime's clock shows `when` (as [`Handle::time`](crate::Handle::time) does).
@@ -72,6 +70,8 @@ pub struct Sleep {
 }
 
 enum Kind {
+    /// Not polled yet.
+    Fresh(Duration),
     Yield(YieldNow),
     Timer(corrente_timer::Sleep),
 }
@@ -79,6 +79,7 @@ enum Kind {
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Fresh(_) => "fresh",
             Self::Yield(_) => "yield",
             Self::Timer(_) => "timer",
         })
@@ -86,6 +87,13 @@ impl fmt::Debug for Kind {
 }
 
 impl Sleep {
+    /// A sleep whose time counts from now, and not from its first poll.
+    #[track_caller]
+    pub(crate) fn from_now(delay: Duration) -> Self {
+        let timer = current::with("sleep", |handle| handle.timer(handle.clock().after(delay)));
+        Self { kind: Kind::Timer(timer) }
+    }
+
     pub(crate) fn at(deadline: Tick) -> Self {
         let timer = current::with("sleep", |handle| handle.timer(deadline));
         Self { kind: Kind::Timer(timer) }
@@ -99,7 +107,7 @@ impl Sleep {
     pub(crate) fn reset(&mut self, deadline: Tick) {
         match &mut self.kind {
             Kind::Timer(timer) => timer.reset(deadline),
-            Kind::Yield(_) => *self = Self::at(deadline),
+            Kind::Fresh(_) | Kind::Yield(_) => *self = Self::at(deadline),
         }
     }
 }
@@ -107,7 +115,17 @@ impl Sleep {
 impl Future for Sleep {
     type Output = ();
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Kind::Fresh(delay) = self.kind {
+            self.kind = if delay.is_zero() {
+                Kind::Yield(yield_now())
+            } else {
+                let timer =
+                    current::with("sleep", |handle| handle.timer(handle.clock().after(delay)));
+                Kind::Timer(timer)
+            };
+        }
         match &mut self.kind {
+            Kind::Fresh(_) => unreachable!("replaced just now"),
             Kind::Yield(inner) => Pin::new(inner).poll(cx),
             // Closed timers: the runtime is over, and no time will come. Better to end than to hang.
             Kind::Timer(inner) => Pin::new(inner).poll(cx).map(|_| ()),
