@@ -4,7 +4,7 @@
 //! tool is absent is skipped, loudly. The closing line counts.
 
 use crate::workspace::Workspace;
-use crate::{book, loom, msrv, shell, tidy};
+use crate::{book, conformance, loom, msrv, shell, tidy};
 use std::process::Command;
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ enum Outcome {
 }
 
 /// Cheap steps stand first, so that a small mistake is told soon. A new command that every change must
-/// pass becomes a row here, above `msrv` and `loom`, which take longest.
+/// pass becomes a row here, above `conformance`, `msrv` and `loom`, which take longest.
 const STEPS: &[Step] = &[
     Step { name: "fmt", checks: "the code is formatted", run: fmt },
     Step { name: "clippy", checks: "no warning in any target", run: clippy },
@@ -31,6 +31,11 @@ const STEPS: &[Step] = &[
     Step { name: "doctests", checks: "the examples in the docs", run: doctests },
     Step { name: "docs", checks: "rustdoc has nothing to complain of", run: docs },
     Step { name: "book", checks: "the book can be rendered", run: render },
+    Step {
+        name: "conformance",
+        checks: "what corrente prints beside what CPython printed",
+        run: |it| conformance::run(it, &[]).into(),
+    },
     Step { name: "msrv", checks: "the oldest promised compiler builds the crates", run: oldest },
     Step {
         name: "loom",
@@ -55,7 +60,7 @@ pub fn run(workspace: &Workspace, names: &[String]) -> Result<(), String> {
             Outcome::Skipped(reason) => format!("skipped: {reason}"),
         };
         println!("== {}: {word}", step.name);
-        table.push_str(&format!("  {:<10}{seconds:>7.1} s  {word}\n", step.name));
+        table.push_str(&format!("  {:<11}{seconds:>7.1} s  {word}\n", step.name));
         match outcome {
             Outcome::Passed => passed += 1,
             Outcome::Failed(_) => failed.push(step.name),

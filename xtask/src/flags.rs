@@ -42,7 +42,8 @@ const COMMANDS: &[Command] = &[
         name: "ci",
         arguments: "[STEP…]",
         summary: "all checks that a change must pass, or only the named steps",
-        detail: "Steps, in this order: fmt, clippy, tidy, tests, doctests, docs, book, msrv, loom.\n\
+        detail: "Steps, in this order: fmt, clippy, tidy, tests, doctests, docs, book,\n\
+                 conformance, msrv, loom.\n\
                  A step whose tool is absent is skipped, and says so.",
     },
     Command {
