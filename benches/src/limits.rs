@@ -14,9 +14,7 @@ use crate::workloads::Link;
 /// The limit that belongs to the workload called `name`, if there is one.
 pub fn run(name: &str, scale: f64) -> Option<Figures> {
     let figures = match name {
-        "spawn_join" | "burst" | "spawn_outside" | "chained_spawn" | "tree" | "tree_1w" => {
-            tasks::cycle(scale)
-        }
+        "spawn_join" | "burst" | "spawn_outside" | "chained_spawn" | "tree" => tasks::cycle(scale),
         "yield_many" => tasks::rotate(400, scale),
         "yield_one" => tasks::rotate(1, scale),
         "idle_task_bytes" => tasks::boxes::<64>(scale),

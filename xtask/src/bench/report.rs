@@ -221,15 +221,19 @@ fn table(title: &str, columns: &[&str], body: &str, results: &Results) -> String
     format!("{title}<div class='scroll'><table>\n<tr><th></th>{head}</tr>\n{body}</table></div>\n")
 }
 
-/// Median with its range; beneath it the ratio with its own.
+/// Median with its range; beneath it the ratio with its own. A single round has no range.
 fn cell(value: Option<Spread>, ratio: Option<Spread>, runtime: &str) -> String {
     let Some(value) = value else { return "<td>–</td>".to_owned() };
-    let range = format!("{}–{}", number(value.min), number(value.max));
+    let small = |from: String, to: String| {
+        if from == to { String::new() } else { format!(" <small>{from}–{to}</small>") }
+    };
+    let range = small(number(value.min), number(value.max));
     let ratio = match ratio {
         Some(ratio) if runtime != REFERENCE => {
-            format!("<br>×{:.2} <small>{:.2}–{:.2}</small>", ratio.median, ratio.min, ratio.max)
+            let range = small(format!("{:.2}", ratio.min), format!("{:.2}", ratio.max));
+            format!("<br>×{:.2}{range}", ratio.median)
         }
         _ => String::new(),
     };
-    format!("<td>{} <small>{range}</small>{ratio}</td>", number(value.median))
+    format!("<td>{}{range}{ratio}</td>", number(value.median))
 }

@@ -81,7 +81,7 @@ pub fn advantages(rows: &[(String, Vec<Advantage>, Option<f64>)]) -> String {
     const LEFT: f64 = 190.0;
     const WIDTH: f64 = 620.0;
     const BAR: f64 = 9.0;
-    let (least, greatest) = (1.0 / 8.0f64, 32.0f64);
+    let (least, greatest) = (1.0 / 8.0f64, 64.0f64);
     let place = |advantage: f64| {
         let share = (advantage.clamp(least, greatest) / least).ln() / (greatest / least).ln();
         LEFT + share * WIDTH
@@ -89,7 +89,7 @@ pub fn advantages(rows: &[(String, Vec<Advantage>, Option<f64>)]) -> String {
     let mut drawing = Drawing::new(LEFT + WIDTH + 60.0);
     let height = |bars: usize| bars as f64 * BAR + 8.0;
     let bottom = 24.0 + rows.iter().map(|(_, bars, _)| height(bars.len())).sum::<f64>();
-    for power in -3..=5 {
+    for power in -3..=6 {
         let advantage = 2f64.powi(power);
         let x = place(advantage);
         let class = if power == 0 { "axis" } else { "grid" };

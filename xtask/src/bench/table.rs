@@ -56,6 +56,9 @@ fn cell(row: &Row, runtime: &str, results: &Results) -> String {
 }
 
 fn ratio_text(ratio: Spread) -> String {
+    if ratio.min == ratio.max {
+        return format!("×{:.2}", ratio.median);
+    }
     format!("×{:.2} ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max)
 }
 
