@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::AsFd;
 
 use crate::reactor::ReactorHandle;
 use crate::readiness::{Failed, Readiness, Seen, Slot};
@@ -372,7 +372,7 @@ impl<T: StableSource> Async<T> {
     ) -> Poll<io::Result<()>> {
         loop {
             let seen = ready!(self.poll_ready(direction, slot, cx))?;
-            if sys::is_ready(self.as_fd(), direction)? {
+            if sys::is_ready(self.get_ref().as_fd(), direction)? {
                 return Poll::Ready(Ok(()));
             }
             self.readiness(direction).clear(seen);
@@ -396,9 +396,17 @@ impl<T: StableSource> Async<T> {
     }
 }
 
+#[cfg(unix)]
 impl<T: StableSource> AsFd for Async<T> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.get_ref().as_fd()
+    }
+}
+
+#[cfg(windows)]
+impl<T: StableSource> std::os::windows::io::AsSocket for Async<T> {
+    fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
+        self.get_ref().as_socket()
     }
 }
 

@@ -8,24 +8,27 @@ use std::io;
 use std::sync::Arc;
 
 use polling::PollMode;
-use rustix::fd::{AsFd, AsRawFd};
+#[cfg(windows)]
+use rustix::fd::AsFd;
+use rustix::fd::AsRawFd;
 
 use crate::reactor::Shared;
 use crate::source::{Direction, Interest, Source};
-use crate::sys::Mode;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys::epoll;
+use crate::sys::{AsDescriptor, Mode};
 
 /// An owner of one descriptor that stays the same.
 ///
-/// On Windows it is a socket in place of a descriptor.
+/// It is implemented for the sockets, pipes and files of `std`, for `OwnedFd`, and for an `Arc` or `Box` of
+/// any of them. On Windows it is `AsSocket` and sockets in place of `AsFd` and descriptors.
 ///
 /// # Safety
 ///
 /// From the first call of `as_fd` on, until the value is dropped or changed through a mutable reference,
 /// `as_fd` must give the same descriptor, and it must stay open; also if the value is moved, and also if it
 /// is forgotten and never dropped. So a type that *borrows* a descriptor must not implement this.
-pub unsafe trait StableSource: AsFd {}
+pub unsafe trait StableSource: AsDescriptor {}
 
 macro_rules! owners_of_one_descriptor {
     ($($(#[$attribute:meta])* $type:ty,)*) => {$(

@@ -19,6 +19,13 @@ use crate::source::{Direction, Event, Interest, Watch};
 pub(crate) mod epoll;
 mod portable;
 
+/// Who has a descriptor, or a socket where that is all that can be waited for. With `rustix::fd::AsFd` in
+/// scope, `as_fd` gives it on every system.
+#[cfg(unix)]
+pub use std::os::fd::AsFd as AsDescriptor;
+#[cfg(windows)]
+pub use std::os::windows::io::AsSocket as AsDescriptor;
+
 /// The most events that one turn takes. What is ready beyond that comes first in the next turn, so that
 /// with any number of ready sources the woken tasks get to run in between.
 pub(crate) const BATCH: usize = 256;
@@ -77,10 +84,10 @@ pub(crate) enum Signal {
 impl Signal {
     /// For a poller whose sources are watched in `mode`.
     pub(crate) fn new(mode: Mode, poller: &Poller) -> io::Result<Self> {
-        match mode {
+        match (mode, poller) {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Mode::Epoll => epoll::signal(poller).map(Self::EventFd),
-            Mode::Edge | Mode::Oneshot => Ok(Self::Notify),
+            (Mode::Epoll, poller) => epoll::signal(poller).map(Self::EventFd),
+            (Mode::Edge | Mode::Oneshot, _) => Ok(Self::Notify),
         }
     }
 
@@ -104,10 +111,10 @@ pub(crate) enum Wait {
 impl Wait {
     /// For a poller whose sources are watched in `mode`.
     pub(crate) fn new(mode: Mode, poller: &Poller) -> io::Result<Self> {
-        match mode {
+        match (mode, poller) {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Mode::Epoll => epoll::Wait::new(poller).map(Self::Epoll),
-            Mode::Edge | Mode::Oneshot => Ok(Self::Portable(portable::Wait::new())),
+            (Mode::Epoll, poller) => epoll::Wait::new(poller).map(Self::Epoll),
+            (Mode::Edge | Mode::Oneshot, _) => Ok(Self::Portable(portable::Wait::new())),
         }
     }
 
