@@ -104,6 +104,13 @@ pub(crate) struct Shared {
 pub(crate) type ReadError = unsafe fn(*const ()) -> Option<String>;
 
 impl Notes {
+    /// As new, but for the memory of the tree.
+    fn empty(&mut self) {
+        *self.shared.get_mut() = Shared::default();
+        // SAFETY: `&mut self`: nobody else has the notes.
+        self.tree.with_mut(|tree| unsafe { (*tree).empty() });
+    }
+
     /// Calls `f` with what others may write, under its lock. `f` runs no user code: what it must drop or
     /// wake it gives back.
     pub fn shared<R>(&self, f: impl FnOnce(&mut Shared) -> R) -> R {
@@ -162,7 +169,7 @@ impl Header {
 
     #[cold]
     fn make_notes(&self) -> &Notes {
-        let made = Box::into_raw(Box::default());
+        let made = Box::into_raw(spare::take());
         // AcqRel: Release publishes the new notes; on failure Acquire sees the other's.
         match self.notes.compare_exchange(
             ptr::null_mut(),
@@ -174,7 +181,7 @@ impl Header {
             Ok(_) => unsafe { &*made },
             Err(other) => {
                 // SAFETY: `made` came from Box::into_raw just above and was not stored.
-                drop(unsafe { Box::from_raw(made) });
+                spare::keep(unsafe { Box::from_raw(made) });
                 // SAFETY: a stored pointer is valid until `Drop`.
                 unsafe { &*other }
             }
@@ -221,7 +228,37 @@ impl Drop for Header {
         let notes = self.notes.load(Ordering::Relaxed);
         if !notes.is_null() {
             // SAFETY: stored by `make_notes` from Box::into_raw, and nobody else is left to use it.
-            drop(unsafe { Box::from_raw(notes) });
+            spare::keep(unsafe { Box::from_raw(notes) });
         }
+    }
+}
+
+/// Notes of tasks that are gone, for those to come: a task that waits in a scope needs some, and most tasks
+/// do so once in a short life. A few per thread, emptied before they are kept.
+mod spare {
+    use super::Notes;
+    use std::cell::RefCell;
+
+    /// How many a thread keeps.
+    const MOST: usize = 64;
+
+    corrente_shim::local! {
+        #[allow(clippy::vec_box)] // The boxes are what is kept.
+        static SPARE: RefCell<Vec<Box<Notes>>> = RefCell::new(Vec::new());
+    }
+
+    pub fn take() -> Box<Notes> {
+        SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+    }
+
+    pub fn keep(mut notes: Box<Notes>) {
+        // What the notes held is dropped here, outside of the thread-local: it may be user code.
+        notes.empty();
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < MOST {
+                spare.push(notes);
+            }
+        });
     }
 }

@@ -125,9 +125,11 @@ pub(crate) fn clear(task: &TaskRef) {
     if task.header().notes_if_any().is_none() {
         return;
     }
-    if let Some(tree) = with_tree(task, |t| (!t.is_empty()).then(|| std::mem::take(t))) {
-        if let Err(payload) = contained(|| drop(tree)) {
-            drop_payload(payload);
+    if let Some(mut tree) = with_tree(task, |t| (!t.is_empty()).then(|| std::mem::take(t))) {
+        // Emptied outside, since it may hold wakers; its memory goes back.
+        match contained(|| tree.empty()) {
+            Ok(()) => with_tree(task, |t| *t = tree),
+            Err(payload) => drop_payload(payload),
         }
     }
 }

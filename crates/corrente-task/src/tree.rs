@@ -179,6 +179,13 @@ impl Tree {
         self.nodes.is_empty() && self.root.is_none()
     }
 
+    /// Forgets everything but its memory.
+    pub fn empty(&mut self) {
+        self.nodes.clear();
+        self.free = NONE;
+        self.root = None;
+    }
+
     pub fn insert(&mut self, parent: u32, kind: Kind, waker: Option<Waker>) -> Key {
         if let Some(parent) = self.nodes.get_mut(parent as usize) {
             parent.children += 1;

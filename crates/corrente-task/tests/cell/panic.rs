@@ -309,7 +309,7 @@ fn a_shared_context_value_whose_drop_panics_before_a_poll_is_reported() {
 
 struct Unspeakable;
 
-impl fmt::Display for Unspeakable {
+impl fmt::Debug for Unspeakable {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         panic!("no words")
     }
