@@ -3,6 +3,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,12 +62,17 @@ in_every_mode! {
         assert!(run.turns - before < 20, "{} turns in 50 ms", run.turns - before);
 
         let interrupter = run.reactor.interrupter();
-        let thread = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(30));
-            interrupter.wake();
+        let woken = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let woken = Arc::clone(&woken);
+            move || {
+                thread::sleep(Duration::from_millis(30));
+                woken.store(true, Ordering::SeqCst);
+                interrupter.wake();
+            }
         });
         let start = Instant::now();
-        while !thread.is_finished() {
+        while !woken.load(Ordering::SeqCst) {
             run.turn(Some(Duration::from_secs(60)));
         }
         assert!(start.elapsed() < Duration::from_secs(30));
