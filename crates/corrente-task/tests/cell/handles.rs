@@ -104,7 +104,7 @@ fn an_error_of_a_detached_task_is_reported() {
             late.detach();
             nap(5).await;
         },
-        &["unobserved Error: nobody reads this", "unobserved Error: read too late"],
+        &["unobserved Error: \"nobody reads this\"", "unobserved Error: \"read too late\""],
     );
 }
 
