@@ -38,9 +38,9 @@
 //! state                | wake           | start           | give up         | let go          | let go (seizer) | announce        | seize           | abort           | complete
 //! idle                 | scheduled, submit | ! | ! | ! | ! | seized, seized | seized, seized | scheduled+ABORTED, submit | !
 //! scheduled            | - | running, poll | running, end | ! | ! | seized+SCHEDULED, seized | seized+SCHEDULED, seized | scheduled+ABORTED, noted | !
-//! running              | running+SCHEDULED | ! | ! | idle, parked | idle, quiet | running+POSTED, posted | - busy | running+ABORTED, noted | complete
-//! running+SCHEDULED    | - | running+SCHEDULED+BOUNCED, bounced | running+SCHEDULED+ABORTED+BOUNCED, bounced | scheduled, submit | scheduled, quiet | running+SCHEDULED+POSTED, posted | - busy | running+SCHEDULED+ABORTED, noted | complete
-//! running+POSTED       | running+SCHEDULED+POSTED | ! | ! | running, look | running, look | - posted | - busy | running+ABORTED+POSTED, noted | complete
+//! running              | running+SCHEDULED | ! | ! | idle, parked | idle, quiet | running+POSTED, posted | running+ABORTED, busy | running+ABORTED, noted | complete
+//! running+SCHEDULED    | - | running+SCHEDULED+BOUNCED, bounced | running+SCHEDULED+ABORTED+BOUNCED, bounced | scheduled, submit | scheduled, quiet | running+SCHEDULED+POSTED, posted | running+SCHEDULED+ABORTED, busy | running+SCHEDULED+ABORTED, noted | complete
+//! running+POSTED       | running+SCHEDULED+POSTED | ! | ! | running, look | running, look | - posted | running+ABORTED+POSTED, busy | running+ABORTED+POSTED, noted | complete
 //! running+ABORTED      | running+SCHEDULED+ABORTED | ! | ! | running+ABORTED, drop | scheduled+ABORTED, submit | running+ABORTED+POSTED, posted | - busy | - noted | complete+ABORTED
 //! complete             | - | complete, discard | complete, discard | ! | ! | - done | - done | - done | !
 //! ```
@@ -119,7 +119,7 @@ pub enum LetGo {
 pub enum Seize {
     /// The caller holds the cell; the snapshot is what stood before.
     Seized(Snapshot),
-    /// Somebody holds it. (After `announce`: and will read the inbox before letting go.)
+    /// Somebody holds it, and will read the inbox before letting go, or end the task afterwards.
     Busy,
     /// The task is over.
     Done,
@@ -292,12 +292,12 @@ impl Snapshot {
         if on { self.with(bits) } else { self.without(bits) }
     }
 
-    /// Somebody without a Runnable wants the cell.
+    /// Somebody without a Runnable wants the cell, to end the task; if it is held, it is aborted.
     pub fn seize(self) -> (Self, Seize) {
         if self.has(COMPLETE) {
             (self, Seize::Done)
         } else if self.has(RUNNING) {
-            (self, Seize::Busy)
+            (self.with(ABORTED), Seize::Busy)
         } else {
             (self.with(RUNNING), Seize::Seized(self))
         }
@@ -306,7 +306,7 @@ impl Snapshot {
     /// A message was put into the inbox: seize the cell and read it, or make the holder read it.
     pub fn announce(self) -> (Self, Seize) {
         match self.seize() {
-            (next, Seize::Busy) => (next.with(POSTED), Seize::Busy),
+            (_, Seize::Busy) => (self.with(POSTED), Seize::Busy),
             other => other,
         }
     }
@@ -563,5 +563,36 @@ pub mod table {
             complete,
         ]
         .join(" | ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    /// A count can only be brought near its end by forging it.
+    #[test]
+    fn too_many_references_abort_the_process() {
+        let name = "state::tests::too_many_references_abort_the_process";
+        let many = 1 << (usize::BITS - 1 - 16);
+        let state = State::new(Snapshot::spawned(many - 1, false, false, false));
+        match std::env::var("CORRENTE_FORGED").as_deref() {
+            Ok("clone") => (0..2).for_each(|_| state.ref_inc()),
+            Ok("wake") => {
+                let resting = Snapshot(state.load().0 & !SCHEDULED);
+                let state = State::new(resting.ref_inc());
+                let _ = state.wake_by_ref();
+            }
+            _ => {
+                for way in ["clone", "wake"] {
+                    let mut child = Command::new(std::env::current_exe().unwrap());
+                    child.args(["--exact", name]).env("CORRENTE_FORGED", way);
+                    let output = child.output().unwrap();
+                    assert_eq!(output.status.signal(), Some(6), "{way}: {output:?}");
+                }
+            }
+        }
     }
 }

@@ -194,7 +194,7 @@ impl TaskRef {
     pub fn end_now(&self) -> bool {
         match self.header().state.seize() {
             Seize::Done => true,
-            Seize::Busy => !self.abort(),
+            Seize::Busy => false,
             Seize::Seized(_) => {
                 // SAFETY: we hold RUNNING, and our reference.
                 unsafe { ending::end(self, Ending::aborted()) };

@@ -13,6 +13,8 @@ use std::task::Waker;
 
 /// The index of the root, which is no node: the task's own future.
 pub(crate) const ROOT: u32 = u32::MAX;
+/// Room for more nodes than this is not kept for the next task.
+const MANY: usize = 32;
 /// The end of the list of free places.
 const NONE: u32 = u32::MAX;
 
@@ -179,9 +181,12 @@ impl Tree {
         self.nodes.is_empty() && self.root.is_none()
     }
 
-    /// Forgets everything but its memory.
+    /// Forgets everything but its memory, unless that is much.
     pub fn empty(&mut self) {
         self.nodes.clear();
+        if self.nodes.capacity() > MANY {
+            self.nodes = Vec::new();
+        }
         self.free = NONE;
         self.root = None;
     }

@@ -86,3 +86,80 @@ unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the waker's reference is given up here.
     unsafe { ending::drop_reference(header(data)) };
 }
+
+/// Wakers whose `clone` panics can only be made by hand, so what they may do is tested here and not in
+/// `tests/`.
+#[cfg(test)]
+mod tests {
+    use crate::{Cause, Options, Runnable, Schedule, Spawned, catch_cancel, spawn};
+    use std::future::{Future, pending, poll_fn};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::pin::{Pin, pin};
+    use std::ptr;
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+    static TOUCHY: RawWakerVTable = RawWakerVTable::new(|_| panic!("clone"), drop, drop, drop);
+
+    fn touchy() -> Waker {
+        // SAFETY: the functions of the table do nothing with the pointer.
+        unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TOUCHY)) }
+    }
+
+    #[derive(Clone, Default)]
+    struct Queue(Arc<Mutex<Vec<Runnable>>>);
+
+    impl Schedule for Queue {
+        fn schedule(&self, runnable: Runnable, _: Cause) {
+            self.0.lock().unwrap().push(runnable);
+        }
+    }
+
+    fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Option<Poll<F::Output>> {
+        let poll = || Pin::new(future).poll(&mut Context::from_waker(waker));
+        catch_unwind(AssertUnwindSafe(poll)).ok()
+    }
+
+    #[test]
+    fn waits_survive_a_waker_that_cannot_be_cloned() {
+        let Spawned { runnable, mut task, .. } =
+            spawn(async { 5 }, Queue::default(), Options::default());
+        let mut finished = task.finished();
+        let mut requested = task.cancel_requested();
+        let mut joined = poll_fn(|cx| task.poll_finished(cx));
+        for _ in 0..2 {
+            assert!(poll(&mut joined, &touchy()).is_none());
+            assert!(poll(&mut finished, &touchy()).is_none());
+            assert!(poll(&mut requested, &touchy()).is_none());
+            assert_eq!(poll(&mut joined, Waker::noop()), Some(Poll::Pending));
+            assert_eq!(poll(&mut finished, Waker::noop()), Some(Poll::Pending));
+            assert_eq!(poll(&mut requested, Waker::noop()), Some(Poll::Pending));
+        }
+        assert!(runnable.run());
+        assert_eq!(poll(&mut finished, &touchy()), Some(Poll::Ready(())));
+        assert!(matches!(task.try_outcome(), Some(Ok(5))));
+    }
+
+    #[test]
+    fn a_scope_survives_a_waker_that_cannot_be_cloned() {
+        let queue = Queue::default();
+        let future = async {
+            let mut scope = pin!(catch_cancel(pending::<()>()));
+            let mut first = true;
+            poll_fn(|cx| {
+                if std::mem::take(&mut first) {
+                    assert!(poll(&mut scope, &touchy()).is_none());
+                    assert_eq!(poll(&mut scope, Waker::noop()), Some(Poll::Pending));
+                    assert!(poll(&mut scope, &touchy()).is_none());
+                }
+                scope.as_mut().poll(cx)
+            })
+            .await
+        };
+        let Spawned { runnable, mut task, .. } = spawn(future, queue.clone(), Options::default());
+        assert!(!runnable.run());
+        task.cancel();
+        queue.0.lock().unwrap().pop().unwrap().run();
+        assert!(task.try_outcome().is_some_and(|outcome| outcome.unwrap().is_err()));
+    }
+}

@@ -18,7 +18,7 @@ fn spawn_in<T: 'static>(
     future: impl Future<Output = T> + 'static,
 ) -> Task<T> {
     let options = Options { context, ..options() };
-    let spawned = corrente_task::spawn_local(future, Fifo(World::here()), options);
+    let spawned = corrente_task::spawn_local(future, Fifo::of(&World::here()), options);
     spawned.runnable.schedule();
     spawned.task
 }
@@ -201,7 +201,7 @@ fn a_callback_has_a_context_and_no_current_task() {
                 assert!(corrente_task::with_current(|task| task.is_none()) && in_task());
                 log(format!("{}", NUMBER.get()));
             };
-            let spawned = corrente_task::spawn_local(callback, Fifo(World::here()), options);
+            let spawned = corrente_task::spawn_local(callback, Fifo::of(&World::here()), options);
             spawned.runnable.schedule();
             spawned.task.await;
         },

@@ -13,7 +13,7 @@ struct Told(Arc<World>);
 
 impl Schedule for Told {
     fn schedule(&self, runnable: Runnable, cause: Cause) {
-        Fifo(self.0.clone()).schedule(runnable, cause);
+        Fifo::of(&self.0).schedule(runnable, cause);
     }
     fn complete(&self) {
         self.0.log("the scheduler is told");

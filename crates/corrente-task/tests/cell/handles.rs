@@ -263,7 +263,7 @@ fn names_ids_and_places() {
             let ids: HashSet<_> = (0..5000).map(|_| spawn(async {}).id()).collect();
             assert_eq!(ids.len(), 5000);
             let options = Options { name: Some(Arc::from("named")), ..options() };
-            let spawned = corrente_task::spawn(async {}, Fifo(World::here()), options);
+            let spawned = corrente_task::spawn(async {}, Fifo::of(&World::here()), options);
             assert_eq!(spawned.task.name(), "named");
             assert!(spawned.task_ref.location().file().ends_with("common/mod.rs"));
             assert_eq!(&spawned.task_ref, spawned.task.as_ref());
@@ -335,7 +335,7 @@ fn what_is_forgotten_leaks_at_most() {
         std::future::pending::<()>().await;
     };
     let Spawned { runnable, task, task_ref } =
-        corrente_task::spawn(pending, Fifo(world.clone()), options());
+        corrente_task::spawn(pending, Fifo::of(&world), options());
     forget(runnable);
     assert!(task_ref.abort() && !task_ref.done(), "nobody will run it");
     assert!(task_ref.end_now(), "but a shutdown ends it");

@@ -287,7 +287,7 @@ fn a_shared_context_value_whose_drop_panics_before_a_poll_is_reported() {
     let shared = SharedContext::new(Variables::new());
     let with_shared = |future: Pin<Box<dyn Future<Output = u32> + Send>>| {
         let options = Options { context: ContextChoice::Shared(shared.clone()), ..options() };
-        let spawned = corrente_task::spawn(future, Fifo(world.clone()), options);
+        let spawned = corrente_task::spawn(future, Fifo::of(&world), options);
         spawned.runnable.schedule();
         spawned.task
     };
@@ -424,7 +424,7 @@ struct Nervous(Arc<World>);
 
 impl Schedule for Nervous {
     fn schedule(&self, runnable: Runnable, cause: Cause) {
-        Fifo(self.0.clone()).schedule(runnable, cause);
+        Fifo::of(&self.0).schedule(runnable, cause);
     }
     fn complete(&self) {
         panic!("complete");

@@ -83,7 +83,7 @@ fn of_a_mebibyte_on_a_stack_of_a_few() {
             Poll::Ready(block[1000] + block[(1 << 20) - 1])
         });
         let world = World::new();
-        let spawned = corrente_task::spawn(future, Fifo(world.clone()), options());
+        let spawned = corrente_task::spawn(future, Fifo::of(&world), options());
         spawned.runnable.schedule();
         world.run_ready();
         let mut task = spawned.task;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Poll, Waker};
 
 /// How often the two-thread races below are run.
-const ROUNDS: usize = 2_000;
+const ROUNDS: usize = 500;
 
 /// Counts polls and leaves a waker of the last one.
 fn counting(
@@ -95,7 +95,7 @@ fn a_waker_outlives_its_task_its_executor_and_its_thread() {
             *lock(&theirs) = Some(cx.waker().clone());
             if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }
         });
-        let schedule = Owns { fifo: Fifo(world.clone()), _counted: Arc::new(schedule_counted) };
+        let schedule = Owns { fifo: Fifo::of(&world), _counted: Arc::new(schedule_counted) };
         let spawned = corrente_task::spawn(future, schedule, options());
         spawned.runnable.schedule();
         drop(spawned.task);

@@ -140,7 +140,7 @@ fn a_scope_under_a_foreign_block_on_is_the_tasks_and_waits_for_its_poll() {
 fn a_callback_has_scopes_like_a_task() {
     let world = World::new();
     let options = Options { kind: Kind::Callback, ..options() };
-    let fifo = crate::common::Fifo(world.clone());
+    let fifo = crate::common::Fifo::of(&world);
     let spawned = corrente_task::spawn_local(
         async {
             assert!(corrente_task::current().is_none() && corrente_task::in_task());

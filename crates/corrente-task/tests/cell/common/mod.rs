@@ -4,6 +4,7 @@
 //! in the next one, and time moves only between rounds in which nothing ran. So a test knows exactly what
 //! happens when, and says what it expects as lines of text.
 
+pub mod child;
 pub mod drops;
 pub mod foreign;
 pub mod threads;
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 /// Everything a run consists of. Others threads may have it, too: wakes come from anywhere.
@@ -45,20 +46,31 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The way into a world's queue.
+/// The way into a world's queue, as long as there is one. Then Runnables are dropped.
 #[derive(Clone)]
-pub struct Fifo(pub Arc<World>);
+pub struct Fifo(Weak<World>);
+
+impl Fifo {
+    pub fn of(world: &Arc<World>) -> Self {
+        Self(Arc::downgrade(world))
+    }
+}
 
 impl Schedule for Fifo {
     fn schedule(&self, runnable: Runnable, _: Cause) {
-        lock(&self.0.ready).push_back(runnable);
+        if let Some(world) = self.0.upgrade() {
+            lock(&world.ready).push_back(runnable);
+        }
     }
     fn complete(&self) {
-        *lock(&self.0.ended) += 1;
+        if let Some(world) = self.0.upgrade() {
+            *lock(&world.ended) += 1;
+        }
     }
     fn unobserved(&self, report: &Unobserved<'_>) {
-        let line = format!("unobserved {:?}: {}", report.what, report.message);
-        lock(&self.0.log).push(line);
+        if let Some(world) = self.0.upgrade() {
+            world.log(format!("unobserved {:?}: {}", report.what, report.message));
+        }
     }
 }
 
@@ -156,7 +168,7 @@ impl World {
         future: impl Future<Output = T> + 'static,
     ) -> Task<T> {
         let Spawned { runnable, task, .. } =
-            corrente_task::spawn_local(future, Fifo(self.clone()), options());
+            corrente_task::spawn_local(future, Fifo::of(self), options());
         runnable.schedule();
         task
     }
@@ -167,7 +179,7 @@ impl World {
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
         let Spawned { runnable, task, .. } =
-            corrente_task::spawn(future, Fifo(self.clone()), options());
+            corrente_task::spawn(future, Fifo::of(self), options());
         runnable.schedule();
         task
     }
