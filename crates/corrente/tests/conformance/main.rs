@@ -18,6 +18,7 @@ mod mode;
 mod ordering;
 mod queues;
 mod runner;
+mod streams;
 mod sync;
 mod taskgroup;
 mod tasks;
@@ -92,6 +93,7 @@ fn ports() -> HashMap<String, Scenario> {
         ordering::scenarios(),
         queues::scenarios(),
         runner::plain_scenarios(),
+        streams::scenarios(),
         sync::scenarios(),
         taskgroup::scenarios(),
         tasks::scenarios(),
