@@ -103,11 +103,12 @@ struct Visit<'a> {
 impl<'a> Visit<'a> {
     fn new(shared: &'a Arc<Shared>, here: &'static Location<'static>) -> Self {
         let entered = context::enter(shared.clone(), Some(Occupied::BlockOn(here)));
+        // Counted as up before it is admitted: virtual time may move as soon as somebody is.
+        shared.standstill.get_up();
         let local = shared.lending.admit(shared.id);
         local.parker.belong_here();
         let queue = Rc::new(LocalQueue::new(local, shared.clone()));
         let before = context::set_local(Some(queue.clone()));
-        shared.standstill.get_up();
         Self { shared, queue, before, _entered: entered }
     }
 

@@ -99,6 +99,9 @@ pub type UnobservedHook = Arc<dyn Fn(&Unobserved<'_>) + Send + Sync>;
 pub type Hook<T> = Arc<dyn Fn(&T) + Send + Sync>;
 
 /// What the pool calls back. Each may be called on any of its threads; a panic in one is contained.
+///
+/// None of them may block: `long_poll` and `blocking_stall` are called by the watchdog, which rescues nobody
+/// meanwhile.
 #[derive(Clone, Default)]
 pub struct Hooks {
     /// A thread begins to work as the worker with this index. Worker 0 is whoever calls `block_on`.

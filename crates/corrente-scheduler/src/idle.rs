@@ -7,6 +7,7 @@
 #![doc = include_str!("idle.md")]
 
 use corrente_shim::atomic::{AtomicU64, Ordering, fence};
+use crossbeam_utils::CachePadded;
 
 /// As many workers as the word of sleepers has bits.
 pub const MAX_WORKERS: usize = 64;
@@ -18,16 +19,23 @@ pub struct Idle {
     sleepers: AtomicU64,
     /// How many workers are searching, or were claimed and are on their way to a search.
     searching: AtomicU64,
-    /// Bit i: no thread is worker i at the moment, or it stands still. Its queue is open to all.
+    /// One more than the worker that waits in the driver, or 0. Only advice: see `choose`.
+    lookout: AtomicU64,
+    /// On a line of its own: it is read at every poll and seldom written.
+    open: CachePadded<Open>,
+    /// All workers' bits.
+    everybody: u64,
+    /// More searchers than this would only tread on each other.
+    searchers_max: u64,
+}
+
+/// The workers from whom anybody may take anything.
+#[derive(Debug)]
+struct Open {
+    /// Bit i: no thread is worker i at the moment, or it stands still.
     absent: AtomicU64,
     /// Bit i: worker i sits in a poll that does not end. Set by the watchdog, cleared by the worker.
     stuck: AtomicU64,
-    /// All workers' bits.
-    everybody: u64,
-    /// One more than the worker that waits in the driver, or 0. Only advice: see `choose`.
-    lookout: AtomicU64,
-    /// More searchers than this would only tread on each other.
-    searchers_max: u64,
 }
 
 /// Everything this thread did before comes before everything it does after, in an order on which all
@@ -54,10 +62,9 @@ impl Idle {
         Self {
             sleepers: AtomicU64::new(0),
             searching: AtomicU64::new(0),
-            absent: AtomicU64::new(0),
-            stuck: AtomicU64::new(0),
-            everybody: u64::MAX >> (MAX_WORKERS - workers),
             lookout: AtomicU64::new(0),
+            open: CachePadded::new(Open { absent: AtomicU64::new(0), stuck: AtomicU64::new(0) }),
+            everybody: u64::MAX >> (MAX_WORKERS - workers),
             searchers_max: (workers as u64 / 2).max(1),
         }
     }
@@ -173,39 +180,39 @@ impl Idle {
     /// No thread is `worker` from now on. What it leaves behind is owed to the others: the caller must
     /// claim one of them if there is something.
     pub fn depart(&self, worker: usize) {
-        self.absent.fetch_or(bit(worker), Ordering::SeqCst);
+        self.open.absent.fetch_or(bit(worker), Ordering::SeqCst);
         full_fence(&self.sleepers);
     }
 
     /// A thread is `worker` again.
     pub fn arrive(&self, worker: usize) {
-        self.absent.fetch_and(!bit(worker), Ordering::SeqCst);
+        self.open.absent.fetch_and(!bit(worker), Ordering::SeqCst);
         full_fence(&self.sleepers);
     }
 
     /// `worker` sits in a poll that does not end: whatever waits behind it may be taken by anybody.
     pub fn set_stuck(&self, worker: usize) {
-        self.stuck.fetch_or(bit(worker), Ordering::SeqCst);
+        self.open.stuck.fetch_or(bit(worker), Ordering::SeqCst);
     }
 
     /// The poll has ended. For the worker itself, at the end of each poll.
     #[inline]
     pub fn clear_stuck(&self, worker: usize) {
         // Relaxed: at worst it is cleared one poll later.
-        if self.stuck.load(Ordering::Relaxed) & bit(worker) != 0 {
-            self.stuck.fetch_and(!bit(worker), Ordering::Relaxed);
+        if self.open.stuck.load(Ordering::Relaxed) & bit(worker) != 0 {
+            self.open.stuck.fetch_and(!bit(worker), Ordering::Relaxed);
         }
     }
 
     /// The workers whose queue and next slot are open to all: nobody is there, or it is stuck.
     #[inline]
     pub fn open(&self) -> u64 {
-        self.absent.load(Ordering::Relaxed) | self.stuck.load(Ordering::Relaxed)
+        self.open.absent.load(Ordering::Relaxed) | self.open.stuck.load(Ordering::Relaxed)
     }
 
     /// True if every worker has lain down or is absent.
     pub fn all_asleep(&self) -> bool {
-        self.sleepers() | self.absent.load(Ordering::Relaxed) == self.everybody
+        self.sleepers() | self.open.absent.load(Ordering::Relaxed) == self.everybody
     }
 
     /// The workers that lie down, one bit each.

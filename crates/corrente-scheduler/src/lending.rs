@@ -80,7 +80,12 @@ impl Lending {
         self.state.lock().locals.clone()
     }
 
-    /// True if nothing was posted to any of them.
+    /// True if a `block_on` is under way.
+    pub(crate) fn is_lent(&self) -> bool {
+        !self.state.lock().locals.is_empty()
+    }
+
+    /// True if something was posted to any of them.
     pub(crate) fn has_mail(&self) -> bool {
         self.state.lock().locals.iter().any(|local| local.has_mail())
     }

@@ -247,3 +247,18 @@ impl fmt::Debug for Pool {
         write!(f, "Pool({:?})", self.shared().config)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_may_be_used_by_all_threads() {
+        fn for_all_threads<T: Send + Sync + 'static>() {}
+        for_all_threads::<Pool>();
+        for_all_threads::<Handle>();
+        for_all_threads::<BlockOnError>();
+        for_all_threads::<StartError>();
+        for_all_threads::<ShutdownReport>();
+    }
+}

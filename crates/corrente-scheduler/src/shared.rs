@@ -36,7 +36,8 @@ const CLOSING: u32 = 4;
 /// So many workers share an injector.
 const WORKERS_PER_INJECTOR: usize = 8;
 
-/// See the module.
+/// See the module. What is written while workers work has a line of its own, so that the rest (settings,
+/// pointers) stays in every worker's cache.
 pub(crate) struct Shared {
     pub(crate) id: u32,
     pub(crate) config: Config,
@@ -46,16 +47,16 @@ pub(crate) struct Shared {
     pub(crate) idle: CachePadded<Idle>,
     pub(crate) baton: CachePadded<Baton>,
     pub(crate) registry: Registry,
-    pub(crate) lending: Lending,
-    pub(crate) blocking: Blocking,
-    pub(crate) watchdog: Watchdog,
-    pub(crate) pause: Pause,
-    pub(crate) threads: Threads,
-    pub(crate) standstill: Standstill,
+    pub(crate) lending: CachePadded<Lending>,
+    pub(crate) blocking: CachePadded<Blocking>,
+    pub(crate) watchdog: CachePadded<Watchdog>,
+    pub(crate) pause: CachePadded<Pause>,
+    pub(crate) threads: CachePadded<Threads>,
+    pub(crate) standstill: CachePadded<Standstill>,
     pub(crate) fifo: Option<Fifo>,
     pub(crate) shake: Option<Shake>,
-    signals: AtomicU32,
-    outside_wakes: SharedCount,
+    signals: CachePadded<AtomicU32>,
+    outside_wakes: CachePadded<SharedCount>,
 }
 
 impl Shared {
@@ -79,18 +80,18 @@ impl Shared {
                 .collect(),
             idle: CachePadded::new(Idle::new(workers)),
             // The workers' threads count from the start, so that time stands still until they have begun.
-            standstill: Standstill::new(baton.wants_idle(), workers - 1),
+            standstill: CachePadded::new(Standstill::new(baton.wants_idle(), workers - 1)),
             baton: CachePadded::new(baton),
             registry: Registry::new(),
-            lending: Lending::new(),
-            blocking: Blocking::new(&config),
-            watchdog: Watchdog::new(),
-            pause: Pause::default(),
-            threads: Threads::default(),
+            lending: CachePadded::new(Lending::new()),
+            blocking: CachePadded::new(Blocking::new(&config)),
+            watchdog: CachePadded::new(Watchdog::new()),
+            pause: CachePadded::default(),
+            threads: CachePadded::default(),
             fifo: (config.order == Order::Fifo).then(Fifo::new),
             shake: config.seed.map(|seed| Shake::new(workers, seed)),
-            signals: AtomicU32::new(0),
-            outside_wakes: SharedCount::new(),
+            signals: CachePadded::new(AtomicU32::new(0)),
+            outside_wakes: CachePadded::new(SharedCount::new()),
             config,
             hooks,
         };
@@ -165,7 +166,9 @@ impl Shared {
     /// True if there is nothing to do anywhere. Jobs first: one that ends delivers its wakes, and only then
     /// counts as over.
     pub(crate) fn is_quiet(&self) -> bool {
-        !self.blocking.is_active()
+        // Between two runs time stands still, as in asyncio: what is left is not to wake by itself.
+        self.lending.is_lent()
+            && !self.blocking.is_active()
             && self.injectors.iter().all(|injector| injector.is_empty())
             && !self.lending.has_mail()
             && !self.seats.iter().any(|seat| seat.has_something())

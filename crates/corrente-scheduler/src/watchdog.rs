@@ -159,6 +159,7 @@ struct Watch {
 #[derive(Clone, Copy, Default)]
 struct Watched {
     pulse: Pulse,
+    parks: u64,
     stuck: Option<Stuck>,
 }
 
@@ -172,18 +173,19 @@ struct Stuck {
 /// What two looks at one worker say.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// It did nothing.
-    Idle,
-    /// It began so many polls.
+    /// It did nothing, or slept in between: that says nothing about its polls.
+    Resting,
+    /// It was up all the time and began so many polls.
     Moving(u64),
     /// It sits in the poll in which it was seen before.
     Stuck,
 }
 
-fn judge(before: Pulse, now: Pulse) -> Verdict {
+fn judge(before: Pulse, now: Pulse, slept: bool) -> Verdict {
     match (before == now, now.is_polling()) {
         (true, true) => Verdict::Stuck,
-        (true, false) => Verdict::Idle,
+        (true, false) => Verdict::Resting,
+        (false, _) if slept => Verdict::Resting,
         (false, _) => Verdict::Moving(now.polls() - before.polls()),
     }
 }
@@ -216,11 +218,17 @@ impl Watch {
         let (mut all_idle, mut calm) = (true, true);
         for (index, seat) in shared.seats.iter().enumerate() {
             let watched = &mut self.workers[index];
-            let pulse = seat.own.pulse();
-            let verdict = judge(std::mem::replace(&mut watched.pulse, pulse), pulse);
-            all_idle &= verdict == Verdict::Idle;
-            match verdict {
-                Verdict::Idle => watched.stuck = None,
+            let (pulse, parks) = (seat.own.pulse(), seat.own.counters.parks.get());
+            let before = std::mem::replace(&mut watched.pulse, pulse);
+            let slept = std::mem::replace(&mut watched.parks, parks) != parks;
+            all_idle &= before == pulse && !pulse.is_polling();
+            match judge(before, pulse, slept) {
+                Verdict::Resting => {
+                    watched.stuck = None;
+                    // Nothing is known, and after each sleep it is fresh: advice from before is out of date.
+                    seat.advice.set_slow(false);
+                    seat.advice.set_glance_every(shared.config.driver_interval);
+                }
                 Verdict::Moving(polls) => {
                     watched.stuck = None;
                     calm &= !advise(seat, polls, now - last, shared.config.driver_interval);
@@ -283,14 +291,15 @@ mod tests {
         let idle = seat.own.pulse();
         seat.own.begin_poll(7);
         let first = seat.own.pulse();
-        assert_eq!(judge(idle, idle), Verdict::Idle);
-        assert_eq!(judge(idle, first), Verdict::Moving(1));
-        assert_eq!(judge(first, first), Verdict::Stuck);
+        assert_eq!(judge(idle, idle, false), Verdict::Resting);
+        assert_eq!(judge(idle, first, false), Verdict::Moving(1));
+        assert_eq!(judge(idle, first, true), Verdict::Resting, "it slept for a part of the time");
+        assert_eq!(judge(first, first, false), Verdict::Stuck);
         seat.own.end_poll();
         seat.own.begin_poll(8);
-        assert_eq!(judge(first, seat.own.pulse()), Verdict::Moving(1));
+        assert_eq!(judge(first, seat.own.pulse(), false), Verdict::Moving(1));
         seat.own.end_poll();
-        assert_eq!(judge(seat.own.pulse(), seat.own.pulse()), Verdict::Idle);
+        assert_eq!(judge(seat.own.pulse(), seat.own.pulse(), false), Verdict::Resting);
     }
 
     #[test]
