@@ -32,7 +32,7 @@ use std::task::{Context, Poll, Waker};
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let shared = Shared { value: None, receiver: None, sender: None, sent: false, closed: false };
     let shared = Arc::new(Mutex::new(shared));
-    (Sender { shared: Arc::clone(&shared) }, Receiver { shared })
+    (Sender { shared: Some(Arc::clone(&shared)) }, Receiver { shared: Some(shared) })
 }
 
 struct Shared<T> {
@@ -50,7 +50,8 @@ struct Shared<T> {
 /// Sends the value.
 #[must_use = "the receiver gets an error as soon as the sender is dropped"]
 pub struct Sender<T> {
-    shared: Arc<Mutex<Shared<T>>>,
+    /// `None` once it has sent.
+    shared: Option<Arc<Mutex<Shared<T>>>>,
 }
 
 /// Receives the value, as a future.
@@ -59,7 +60,8 @@ pub struct Sender<T> {
 /// As long as it was not ready, nothing was taken: `(&mut receiver).await` may be dropped and repeated.
 #[must_use = "a receiver does nothing unless it is awaited"]
 pub struct Receiver<T> {
-    shared: Arc<Mutex<Shared<T>>>,
+    /// `None` once it has received, or knows that nothing will come.
+    shared: Option<Arc<Mutex<Shared<T>>>>,
 }
 
 /// The sender was dropped without sending, or the value was received already.
@@ -99,14 +101,11 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// The value, if the receiver is gone or was closed.
-    pub fn send(self, value: T) -> Result<(), T> {
-        let mut shared = self.shared.lock();
-        if shared.closed {
-            return Err(value);
+    pub fn send(mut self, value: T) -> Result<(), T> {
+        match self.shared.take() {
+            Some(shared) => end(&shared, Some(value)).map_or(Ok(()), Err),
+            None => Err(value),
         }
-        shared.value = Some(value);
-        Ok(())
-        // Dropping `self` wakes the receiver.
     }
 
     /// Waits until the receiver is gone or closed: nobody wants the value any more.
@@ -119,13 +118,14 @@ impl<T> Sender<T> {
 
     /// True if the receiver is gone or closed.
     pub fn is_closed(&self) -> bool {
-        self.shared.lock().closed
+        self.shared.as_ref().is_none_or(|shared| shared.lock().closed)
     }
 
     fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(shared) = &self.shared else { return Poll::Ready(()) };
         // Cloned and dropped outside the lock: it is user code.
         let waker = context.waker().clone();
-        let mut shared = self.shared.lock();
+        let mut shared = shared.lock();
         if shared.closed {
             return Poll::Ready(());
         }
@@ -136,15 +136,30 @@ impl<T> Sender<T> {
     }
 }
 
-impl<T> Drop for Sender<T> {
-    fn drop(&mut self) {
-        let mut shared = self.shared.lock();
-        shared.sent = true;
-        let (receiver, own) = (shared.receiver.take(), shared.sender.take());
+/// The sender ends, with a value or without, and wakes the receiver. Gives back what nobody wants.
+fn end<T>(shared: &Mutex<Shared<T>>, value: Option<T>) -> Option<T> {
+    let mut shared = shared.lock();
+    shared.sent = true;
+    let own = shared.sender.take();
+    if shared.closed {
         drop(shared);
         drop(own);
-        if let Some(receiver) = receiver {
-            receiver.wake();
+        return value;
+    }
+    shared.value = value;
+    let receiver = shared.receiver.take();
+    drop(shared);
+    drop(own);
+    if let Some(receiver) = receiver {
+        receiver.wake();
+    }
+    None
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.take() {
+            end(&shared, None);
         }
     }
 }
@@ -161,7 +176,8 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`TryRecvError`] if it was not, or never will be.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let mut shared = self.shared.lock();
+        let Some(shared) = &self.shared else { return Err(TryRecvError::Closed) };
+        let mut shared = shared.lock();
         match shared.value.take() {
             Some(value) => Ok(value),
             None if shared.sent => Err(TryRecvError::Closed),
@@ -171,7 +187,8 @@ impl<T> Receiver<T> {
 
     /// From now on the sender cannot send. A value that was sent already can still be received.
     pub fn close(&mut self) {
-        let mut shared = self.shared.lock();
+        let Some(shared) = &self.shared else { return };
+        let mut shared = shared.lock();
         shared.closed = true;
         let sender = shared.sender.take();
         drop(shared);
@@ -179,26 +196,20 @@ impl<T> Receiver<T> {
             sender.wake();
         }
     }
-}
 
-impl<T> Future for Receiver<T> {
-    type Output = Result<T, Closed>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T, Closed>> {
-        if coop::poll_proceed(context).is_pending() {
-            return Poll::Pending;
-        }
+    /// Looks for the value, or leaves `waker`.
+    fn look(shared: &Mutex<Shared<T>>, waker: &Waker) -> Poll<Result<T, Closed>> {
         // Cloned and dropped outside the lock: it is user code.
         let mut spare = None;
         loop {
-            let mut shared = self.shared.lock();
+            let mut shared = shared.lock();
             if let Some(value) = shared.value.take() {
                 return Poll::Ready(Ok(value));
             }
             if shared.sent {
                 return Poll::Ready(Err(Closed));
             }
-            if shared.receiver.as_ref().is_some_and(|own| own.will_wake(context.waker())) {
+            if shared.receiver.as_ref().is_some_and(|own| own.will_wake(waker)) {
                 return Poll::Pending;
             }
             if spare.is_some() {
@@ -208,14 +219,32 @@ impl<T> Future for Receiver<T> {
                 return Poll::Pending;
             }
             drop(shared);
-            spare = Some(context.waker().clone());
+            spare = Some(waker.clone());
         }
+    }
+}
+
+impl<T> Future for Receiver<T> {
+    type Output = Result<T, Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T, Closed>> {
+        if coop::poll_proceed(context).is_pending() {
+            return Poll::Pending;
+        }
+        let Some(shared) = &self.shared else { return Poll::Ready(Err(Closed)) };
+        let polled = Self::look(shared, context.waker());
+        if polled.is_ready() {
+            // The sender has ended: nobody needs to be told that this one is gone.
+            self.shared = None;
+        }
+        polled
     }
 }
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let mut shared = self.shared.lock();
+        let Some(shared) = self.shared.take() else { return };
+        let mut shared = shared.lock();
         shared.closed = true;
         let (sender, own, value) =
             (shared.sender.take(), shared.receiver.take(), shared.value.take());

@@ -96,10 +96,14 @@ impl Permits {
     /// Gives some of the units that somebody has, and who goes on having the rest.
     #[inline]
     pub(crate) fn release_some(&self, units: usize) {
+        // Relaxed: a guess. With a line, the units are best handed over under its lock.
+        if self.word.load(Ordering::Relaxed) & QUEUED != 0 {
+            return self.serve(units);
+        }
         // Release: whoever takes these units sees all that was done before.
         let before = self.word.fetch_add(units * ONE, Ordering::Release);
         if before & QUEUED != 0 {
-            self.serve();
+            self.serve(0);
         }
     }
 
@@ -110,7 +114,7 @@ impl Permits {
             Some((free * ONE) | (word & QUEUED))
         });
         match added {
-            Ok(before) if before & QUEUED != 0 => self.serve(),
+            Ok(before) if before & QUEUED != 0 => self.serve(0),
             Ok(_) => {}
             Err(_) => return Err(TooMany),
         }
@@ -144,10 +148,40 @@ impl Permits {
         }
     }
 
-    /// Somebody gave units while there was a line.
-    #[cold]
-    fn serve(&self) {
-        Acquire::settle(self, &mut Held::lock(&self.line));
+    /// Somebody gave units while there was a line, or has them `in_hand`.
+    #[inline(never)]
+    fn serve(&self, in_hand: usize) {
+        self.hand_out(&mut Held::lock(&self.line), in_hand);
+    }
+
+    /// Grants what is free, and what is `in_hand`, to those in front. Units that go from hand to hand
+    /// never show in the word.
+    #[inline]
+    fn hand_out(&self, held: &mut Held<'_, List<usize>>, in_hand: usize) {
+        let (line, wakers) = held.parts();
+        // Acquire: what the givers released goes on to the granted waiters through the lock. More units
+        // may come meanwhile, but while QUEUED is set only the lock's owner takes any.
+        let free = self.word.load(Ordering::Acquire) / ONE;
+        let mut left = free + in_hand;
+        while let Some(&mut units) = line.first() {
+            if units > left {
+                break;
+            }
+            left -= units;
+            line.grant_first(wakers);
+        }
+        if left > free {
+            // Release: as in `release_some`.
+            self.word.fetch_add((left - free) * ONE, Ordering::Release);
+        }
+        if left < free {
+            // Relaxed: acquired above.
+            self.word.fetch_sub((free - left) * ONE, Ordering::Relaxed);
+        }
+        if line.is_empty() {
+            // Relaxed: what the givers released stays with the word, since this is a read-modify-write.
+            self.word.fetch_and(!QUEUED, Ordering::Relaxed);
+        }
     }
 }
 
@@ -178,13 +212,15 @@ impl Act<Permits> for Acquire {
         home.try_acquire(self.units).then_some(())
     }
 
-    fn enter(&mut self, home: &Permits, _: &mut Held<'_, List<usize>>) -> Entered<(), usize> {
-        if home.try_acquire(self.units) {
-            return Entered::Done(());
+    fn enter(&mut self, home: &Permits, held: &mut Held<'_, List<usize>>) -> Entered<(), usize> {
+        if held.parts().0.is_empty() {
+            if home.try_acquire(self.units) {
+                return Entered::Done(());
+            }
+            // From now on whoever gives units sees the bit and comes to the lock. Units that were given
+            // before are seen by `settle`, which follows. (Relaxed: both look at this one word.)
+            home.word.fetch_or(QUEUED, Ordering::Relaxed);
         }
-        // From now on whoever gives units sees the bit and comes to the lock. Units that were given
-        // before are seen by `settle`, which follows. (Relaxed: both look at this one word.)
-        home.word.fetch_or(QUEUED, Ordering::Relaxed);
         Entered::Wait(self.units)
     }
 
@@ -200,20 +236,7 @@ impl Act<Permits> for Acquire {
     }
 
     fn settle(home: &Permits, held: &mut Held<'_, List<usize>>) {
-        let (line, wakers) = held.parts();
-        while let Some(&mut units) = line.first() {
-            // Relaxed: units may come meanwhile, but while QUEUED is set only the lock's owner takes any.
-            if home.word.load(Ordering::Relaxed) / ONE < units {
-                break;
-            }
-            // Acquire: what the givers released goes on to the granted waiter through the lock.
-            home.word.fetch_sub(units * ONE, Ordering::Acquire);
-            line.grant_first(wakers);
-        }
-        if line.is_empty() {
-            // Relaxed: what the givers released stays with the word, since this is a read-modify-write.
-            home.word.fetch_and(!QUEUED, Ordering::Relaxed);
-        }
+        home.hand_out(held, 0);
     }
 }
 

@@ -144,13 +144,13 @@ impl<P: Deref, A: Act<P::Target>> Wait<P, A> {
         }
     }
 
-    fn remove(&self, key: Key, held: &mut Held<'_, A::Shared>) -> Left<A::Want> {
-        let line = A::line(held.parts().0);
-        let booked = line.booked(key);
+    #[inline]
+    fn remove(key: Key, held: &mut Held<'_, A::Shared>) -> Left<A::Want> {
+        let (left, booked) = A::line(held.parts().0).remove(key);
         if booked != 0 {
             diagnostics::end(booked);
         }
-        line.remove(key)
+        left
     }
 
     /// Leaves without having taken anything.
@@ -159,7 +159,7 @@ impl<P: Deref, A: Act<P::Target>> Wait<P, A> {
         // Outlives the lock: dropping a waker is user code.
         let mut waker = None;
         let mut held = Held::lock(A::mutex(&self.home));
-        match self.remove(key, &mut held) {
+        match Self::remove(key, &mut held) {
             Left::Waiting(own) => waker = Some(own),
             Left::Granted(want) => A::give_back(&self.home, &mut held, want),
         }
@@ -176,7 +176,7 @@ impl<P: Deref, A: Act<P::Target>> Wait<P, A> {
             let mut held = Held::lock(A::mutex(&self.home));
             if let Some(want) = A::line(held.parts().0).grant(key) {
                 if let Some(output) = self.act.claim(&self.home, &mut held, want) {
-                    self.remove(key, &mut held);
+                    Self::remove(key, &mut held);
                     self.key = None;
                     A::settle(&self.home, &mut held);
                     return Poll::Ready(output);

@@ -80,21 +80,25 @@ impl<W: Copy> List<W> {
     }
 
     /// True if nobody waits and every grant has been taken note of.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting == 0 && self.granted == 0
     }
 
     /// How many wait.
+    #[inline]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting as usize
     }
 
     /// How many were granted and have not taken note yet.
+    #[inline]
     pub(crate) fn granted(&self) -> usize {
         self.granted as usize
     }
 
     /// Joins the end of the line.
+    #[inline]
     pub(crate) fn push(&mut self, waker: Waker, want: W, booked: u64) -> Key {
         let index = self.take_slot(Occupant::Waiting(waker, want), booked);
         let last = self.last;
@@ -103,6 +107,7 @@ impl<W: Copy> List<W> {
     }
 
     /// What the first in line wants.
+    #[inline]
     pub(crate) fn first(&mut self) -> Option<&mut W> {
         let first = self.slots.get_mut(self.first as usize)?;
         match &mut first.occupant {
@@ -112,6 +117,7 @@ impl<W: Copy> List<W> {
     }
 
     /// Grants the first in line what it wants; its waker joins `wakers`. False if nobody waits.
+    #[inline]
     pub(crate) fn grant_first(&mut self, wakers: &mut Wakers) -> bool {
         let index = self.first;
         if index == NIL {
@@ -147,16 +153,12 @@ impl<W: Copy> List<W> {
     }
 
     /// What the waiter was granted. `None`: it is not its turn yet.
+    #[inline]
     pub(crate) fn grant(&self, key: Key) -> Option<W> {
         match self.look(key).occupant {
             Occupant::Granted(want) => Some(want),
             Occupant::Waiting(..) | Occupant::Nobody => None,
         }
-    }
-
-    /// The waiter's number in the book of waits.
-    pub(crate) fn booked(&self, key: Key) -> u64 {
-        self.look(key).booked
     }
 
     /// True if a grant would wake what `waker` wakes.
@@ -175,36 +177,41 @@ impl<W: Copy> List<W> {
         }
     }
 
-    /// Leaves the line, or takes note of the grant.
-    pub(crate) fn remove(&mut self, key: Key) -> Left<W> {
+    /// Leaves the line, or takes note of the grant. Gives back its number in the book of waits, too.
+    #[inline]
+    pub(crate) fn remove(&mut self, key: Key) -> (Left<W>, u64) {
         let slot = self.slot(key);
+        let booked = slot.booked;
         match std::mem::replace(&mut slot.occupant, Occupant::Nobody) {
             Occupant::Waiting(waker, _) => {
                 self.unlink(key.index);
                 self.give_slot_back(key.index);
-                Left::Waiting(waker)
+                (Left::Waiting(waker), booked)
             }
             Occupant::Granted(want) => {
                 self.granted -= 1;
                 self.give_slot_back(key.index);
-                Left::Granted(want)
+                (Left::Granted(want), booked)
             }
             Occupant::Nobody => unreachable!("a key without a waiter"),
         }
     }
 
+    #[inline]
     fn look(&self, key: Key) -> &Slot<W> {
         let slot = &self.slots[key.index as usize];
         assert!(slot.generation == key.generation, "a stale key of a wait queue");
         slot
     }
 
+    #[inline]
     fn slot(&mut self, key: Key) -> &mut Slot<W> {
         let slot = &mut self.slots[key.index as usize];
         assert!(slot.generation == key.generation, "a stale key of a wait queue");
         slot
     }
 
+    #[inline]
     fn take_slot(&mut self, occupant: Occupant<W>, booked: u64) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
@@ -223,6 +230,7 @@ impl<W: Copy> List<W> {
         index
     }
 
+    #[inline]
     fn give_slot_back(&mut self, index: u32) {
         if self.is_empty() && self.slots.len() > KEEP {
             self.slots = Vec::new();
@@ -236,6 +244,7 @@ impl<W: Copy> List<W> {
     }
 
     /// Puts `index` between two neighbours in the line.
+    #[inline]
     fn link(&mut self, previous: u32, index: u32, next: u32) {
         self.waiting += 1;
         let slot = &mut self.slots[index as usize];
@@ -245,6 +254,7 @@ impl<W: Copy> List<W> {
     }
 
     /// Takes `index` out of the line.
+    #[inline]
     fn unlink(&mut self, index: u32) {
         self.waiting -= 1;
         let Slot { previous, next, .. } = self.slots[index as usize];
@@ -252,6 +262,7 @@ impl<W: Copy> List<W> {
     }
 
     /// Makes `previous` lead to `forward` and `next` lead back to `backward`; NIL is the list's own end.
+    #[inline]
     fn point_at(&mut self, previous: u32, forward: u32, next: u32, backward: u32) {
         match previous {
             NIL => self.first = forward,
@@ -357,11 +368,11 @@ mod tests {
                         match at.checked_sub(waiting.len()) {
                             None => {
                                 let member = waiting.remove(at).expect("it is there");
-                                prop_assert!(matches!(list.remove(member.key), Left::Waiting(_)));
+                                prop_assert!(matches!(list.remove(member.key).0, Left::Waiting(_)));
                             }
                             Some(at) => {
                                 let member = granted.swap_remove(at);
-                                let left = list.remove(member.key);
+                                let left = list.remove(member.key).0;
                                 prop_assert!(matches!(left, Left::Granted(want) if want == member.want));
                             }
                         }

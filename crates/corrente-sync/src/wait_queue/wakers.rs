@@ -10,29 +10,46 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 /// Wakers to wake, in order, when this is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Wakers {
     /// Nearly always there is one at most: no allocation then.
     first: Option<Waker>,
-    rest: Vec<Waker>,
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug, Default)]
+struct More {
+    wakers: Vec<Waker>,
     /// Numbers in the book of waits, of those who are in it.
     booked: Vec<u64>,
 }
 
 impl Wakers {
     /// Nobody to wake yet. Allocates nothing.
+    #[inline]
     pub(crate) const fn new() -> Self {
-        Self { first: None, rest: Vec::new(), booked: Vec::new() }
+        Self { first: None, more: None }
     }
 
     /// `waker` is woken after all that were pushed before it.
+    #[inline]
     pub(crate) fn push(&mut self, waker: Waker, booked: u64) {
+        if self.first.is_none() && booked == 0 {
+            self.first = Some(waker);
+        } else {
+            self.push_more(waker, booked);
+        }
+    }
+
+    #[cold]
+    fn push_more(&mut self, waker: Waker, booked: u64) {
+        let more = self.more.get_or_insert_default();
         if booked != 0 {
-            self.booked.push(booked);
+            more.booked.push(booked);
         }
         match self.first {
             None => self.first = Some(waker),
-            Some(_) => self.rest.push(waker),
+            Some(_) => more.wakers.push(waker),
         }
     }
 }
@@ -40,16 +57,20 @@ impl Wakers {
 impl Drop for Wakers {
     #[inline]
     fn drop(&mut self) {
-        if let Some(first) = self.first.take() {
-            self.booked.drain(..).for_each(diagnostics::granted);
-            wake_all(first, std::mem::take(&mut self.rest));
+        let Some(first) = self.first.take() else { return };
+        match self.more.take() {
+            // Nobody else could be forgotten.
+            None if !std::thread::panicking() => first.wake(),
+            more => wake_all(first, *more.unwrap_or_default()),
         }
     }
 }
 
-fn wake_all(first: Waker, rest: Vec<Waker>) {
+#[cold]
+fn wake_all(first: Waker, more: More) {
+    more.booked.into_iter().for_each(diagnostics::granted);
     let mut panic = wake(first);
-    for waker in rest {
+    for waker in more.wakers {
         let next = wake(waker);
         panic = panic.or(next);
     }
