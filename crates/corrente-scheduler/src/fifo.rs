@@ -102,12 +102,14 @@ impl Fifo {
     /// nothing to wait for.
     fn between_rounds(&self, shared: &Shared, due: &mut Vec<Waker>, last: bool) {
         loop {
-            // Jobs first: one that ends delivers its wakes, and only then counts as over.
-            let active = shared.blocking.is_active();
             let Some(mut held) = shared.baton.try_take() else { return };
             shared.seats[0].own.counters.driver_glances.bump();
             held.glance(due);
             self.append(due);
+            // Asked after the glance, which may swallow an interruption: a job that ends after this will
+            // interrupt the wait below. And before the queue is looked at: a job that has ended has
+            // delivered its wakes before it counts as over.
+            let active = shared.blocking.is_active();
             if last || self.len() > 0 {
                 return;
             }
