@@ -75,10 +75,14 @@ impl TcpStream {
 
     async fn connect_to(addr: SocketAddr) -> io::Result<Self> {
         let socket = new_socket(addr)?;
-        match socket.connect(&addr.into()) {
-            Ok(()) => {}
-            Err(error) if is_in_progress(&error) => {}
-            Err(error) => return Err(error),
+        // A signal may come in between; the attempt may or may not go on without us then.
+        while let Err(error) = socket.connect(&addr.into()) {
+            if is_in_progress(&error) {
+                break;
+            }
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
         }
         let stream = Self::from_nonblocking(socket.into())?;
         stream.writable().await?;
@@ -161,10 +165,14 @@ fn new_socket(addr: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// The connection is on its way: by this attempt, or by one that a signal ended for us but not for it.
 fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
-        error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
+        use rustix::io::Errno;
+        [Errno::INPROGRESS, Errno::ALREADY, Errno::ISCONN]
+            .iter()
+            .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
     }
     #[cfg(not(unix))]
     {
@@ -246,7 +254,7 @@ impl TcpListener {
                 Err(error) if is_aborted(&error) => continue,
                 Err(error) => error,
             };
-            sleep(REST).await;
+            rest().await;
             return Err(error);
         }
     }
@@ -268,6 +276,14 @@ impl TcpListener {
     /// The socket as std has it, in non-blocking mode.
     pub fn into_std(self) -> net::TcpListener {
         self.inner.into_inner()
+    }
+}
+
+/// Rests after a failed accept, so that a loop does not spin. Without a runtime there is nothing to rest by:
+/// the error comes at once.
+pub(crate) async fn rest() {
+    if Handle::current().is_ok() {
+        sleep(REST).await;
     }
 }
 

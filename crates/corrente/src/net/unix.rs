@@ -59,7 +59,8 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// When the system has no descriptor or memory left.
+    /// When the system has no descriptor or memory left. This comes after a rest of 10 ms, so a loop that
+    /// just goes on does not spin.
     ///
     /// # Cancel safety
     ///
@@ -73,13 +74,14 @@ impl UnixListener {
                 Ok((stream, addr))
             })
             .await;
-        match accepted {
-            Ok((stream, addr)) => Ok((UnixStream::from_nonblocking(stream)?, addr)),
-            Err(error) => {
-                crate::time::sleep(std::time::Duration::from_millis(10)).await;
-                Err(error)
-            }
+        let watched = match accepted {
+            Ok((stream, addr)) => UnixStream::from_nonblocking(stream).map(|stream| (stream, addr)),
+            Err(error) => Err(error),
+        };
+        if watched.is_err() {
+            crate::net::tcp::rest().await;
         }
+        watched
     }
 
     /// The address it listens at.

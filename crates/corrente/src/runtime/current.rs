@@ -32,6 +32,11 @@ pub(crate) fn set(next: Current) -> Current {
     CURRENT.try_with(|current| current.replace(next)).unwrap_or_default()
 }
 
+/// True in the destructors of a thread's locals, once this one has gone: there nothing can be entered.
+pub(crate) fn is_torn_down() -> bool {
+    CURRENT.try_with(|_| ()).is_err()
+}
+
 /// Sets a handle and puts the one before back when it is dropped.
 pub(crate) struct Entered(Current);
 

@@ -125,17 +125,21 @@ impl Runtime {
     fn end(&mut self) -> ShutdownReport {
         let Some(pool) = self.pool.take() else { return ShutdownReport::default() };
         let limit = self.limit;
-        if corrente_scheduler::Handle::current().is_none() && !corrente_task::in_task() {
+        let busy = corrente_scheduler::Handle::current().is_some() || corrente_task::in_task();
+        if !busy && !current::is_torn_down() {
             return cancel_then_end(pool, &self.handle, limit);
         }
-        // On a worker nothing may be waited for. Clean-ups get their chance on a thread of their own.
+        // On a worker nothing may be waited for, and a thread in its last destructors cannot be in a runtime
+        // any more, which clean-ups need. They get their chance on a thread of their own.
         let handle = self.handle.clone();
         let started = std::thread::Builder::new()
             .name("corrente-shutdown".to_owned())
             .spawn(move || cancel_then_end(pool, &handle, limit));
         // If there was no thread to be had the closure is gone, and the pool with it: it was dropped, in the
         // background, without clean-ups.
-        drop(started);
+        if let (false, Ok(ending)) = (busy, started) {
+            return ending.join().unwrap_or_default();
+        }
         let mut report = ShutdownReport::default();
         report.in_background = true;
         report
