@@ -8,6 +8,7 @@ use crate::net::UnixStream;
 use futures_lite::AsyncReadExt;
 use signal_hook::SigId;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,10 +65,10 @@ impl Listener {
         }
         let (read, write) = std::os::unix::net::UnixStream::pair()?;
         let mut kinds = kinds();
-        if !kinds.contains_key(&kind) {
+        if let Entry::Vacant(entry) = kinds.entry(kind) {
             let nobody = Arc::new(AtomicBool::new(false));
             signal_hook::flag::register_conditional_default(kind.0, nobody.clone())?;
-            kinds.insert(kind, Kind { listeners: 0, nobody });
+            entry.insert(Kind { listeners: 0, nobody });
         }
         // Writing a byte is all that a signal handler may do; a full pipe drops it.
         let id = signal_hook::low_level::pipe::register(kind.0, write)?;

@@ -68,8 +68,8 @@ impl ToAddrs for &str {
 }
 
 impl ToAddrs for String {
-    fn to_addrs(self) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send {
-        async move { self.as_str().to_addrs().await }
+    async fn to_addrs(self) -> io::Result<Vec<SocketAddr>> {
+        self.as_str().to_addrs().await
     }
 }
 
