@@ -40,6 +40,8 @@ pub fn run(args: &[String]) -> Result<(), String> {
         return Ok(());
     }
     let options = Options::parse(args)?;
+    // A wrong name is told before anything is built.
+    needed_workloads(&options)?;
     let workspace = Workspace::find()?;
     let mut sampler = Sampler::build(&workspace.root)?;
     let mut results = plan(&options, sampler.offer()?)?;

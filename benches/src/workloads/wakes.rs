@@ -3,6 +3,7 @@
 use crate::latency::Latencies;
 use crate::measure::{process_cpu, scaled};
 use crate::{Contender, Figures};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -17,15 +18,16 @@ struct Bell {
 
 #[derive(Default)]
 struct Inside {
-    rung: Option<Instant>,
+    /// When it was rung, for each time that the task has not noticed yet: on a busy machine several.
+    rung: VecDeque<Instant>,
     waker: Option<Waker>,
 }
 
 impl Bell {
-    /// The moment at which it was rung.
+    /// The moment at which it was rung, once for each time.
     fn poll_rung(&self, cx: &mut Context<'_>) -> Poll<Instant> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        match inside.rung.take() {
+        match inside.rung.pop_front() {
             Some(rung) => Poll::Ready(rung),
             None => {
                 inside.waker = Some(cx.waker().clone());
@@ -38,7 +40,7 @@ impl Bell {
     fn ring(&self) {
         let waker = {
             let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-            inside.rung = Some(Instant::now());
+            inside.rung.push_back(Instant::now());
             inside.waker.take()
         };
         if let Some(waker) = waker {
