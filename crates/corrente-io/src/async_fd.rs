@@ -39,6 +39,9 @@ pub struct Async<T: StableSource> {
 impl<T: StableSource> Async<T> {
     /// Has `io` watched by a reactor and makes its operations non-blocking.
     ///
+    /// Non-blocking is the open file, not the descriptor: a duplicate becomes it too, and so does another
+    /// process's, as with an inherited standard input.
+    ///
     /// # Errors
     ///
     /// When the system refuses: a regular file or directory cannot be watched (`PermissionDenied`), nor can

@@ -21,9 +21,9 @@
 //!
 //! # Stale events
 //!
-//! Each registration has a key that is never used again (`table.rs`), so an event of an old registration
-//! never reaches a new one: not if the descriptor's number is used again, not if a duplicate of the old
-//! descriptor lives on elsewhere.
+//! Each registration has a key of its own (`table.rs`), so an event of an old registration never reaches a
+//! new one: not if the descriptor's number is used again, not if a duplicate of the old descriptor lives on
+//! elsewhere.
 //!
 //! # Systems
 //!
