@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// A type that says whether it is an error.
 ///
 /// Implemented for `Result` (an `Err` is an error) and for the plain types of std (no error). A type of
-/// your own becomes one in one line: `impl Outcome for Mine { plain!(Mine) }` is spelt out as
+/// your own becomes one by
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -90,28 +90,5 @@ impl<T, const N: usize> Outcome for [T; N] {
     type Error = Infallible;
     fn into_result(self) -> Result<Self, Infallible> {
         Ok(self)
-    }
-}
-
-/// A loop without an end returns `!`, which has no name yet on stable Rust; the output of a function type has.
-/// The type `!`.
-#[doc(hidden)]
-pub type Never = <fn() -> ! as Returns>::Output;
-
-/// Names the output of a function type.
-#[doc(hidden)]
-pub trait Returns {
-    type Output;
-}
-
-impl<T> Returns for fn() -> T {
-    type Output = T;
-}
-
-impl Outcome for Never {
-    type Value = Self;
-    type Error = Infallible;
-    fn into_result(self) -> Result<Self, Infallible> {
-        self
     }
 }
