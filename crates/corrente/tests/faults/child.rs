@@ -91,10 +91,21 @@ pub fn is_child() -> bool {
     std::env::var_os(CASE).is_some()
 }
 
+/// True under a sanitizer, which has threads, descriptors and memory of its own.
+pub fn is_sanitized() -> bool {
+    ["TSAN_OPTIONS", "ASAN_OPTIONS", "LSAN_OPTIONS"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
+}
+
 /// True if `tool` can be used here; else says what is skipped. In a child it was used already.
 pub fn have(tool: &[&str], what: &str) -> bool {
     if is_child() {
         return true;
+    }
+    if is_sanitized() {
+        eprintln!("SKIPPED: {what}: `{}` and a sanitizer get into each other's way", tool[0]);
+        return false;
     }
     let mut command = Command::new(tool[0]);
     command.args(&tool[1..]).arg("true").stdout(Stdio::null()).stderr(Stdio::null());
