@@ -1,4 +1,4 @@
-//! The driver's system calls are interrupted, or fail for ever (matrix rows 55, 56).
+//! The driver's system calls are interrupted, or fail for ever (faults 55, 56).
 
 use crate::child::{Child, have};
 use corrente::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,4 +1,4 @@
-//! Nested runtimes, and calls outside of a runtime (matrix rows 36, 37, 39, 69).
+//! Nested runtimes, and calls outside of a runtime (faults 36, 37, 39, 69).
 
 use crate::child::{Child, assert_nothing_left, belongings, wait_until};
 use corrente::net::{TcpListener, TcpStream};

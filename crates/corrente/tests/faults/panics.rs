@@ -1,4 +1,4 @@
-//! Panics in places where they are least welcome (matrix row 13).
+//! Panics in places where they are least welcome (fault 13).
 
 use crate::child::Child;
 use corrente::{Builder, create_task, sleep};

@@ -1,5 +1,4 @@
-//! Two runtimes in one process, each with what belongs to the other, and one of them dropped (matrix
-//! row 40).
+//! Two runtimes in one process, each with what belongs to the other, and one of them dropped (fault 40).
 
 use crate::child::{Child, assert_nothing_left, belongings};
 use corrente::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,4 +1,4 @@
-//! The end of a runtime with everything in it, and what is left in the user's hands (matrix rows 42 to 45).
+//! The end of a runtime with everything in it, and what is left in the user's hands (faults 42 to 45).
 
 use crate::child::{Child, assert_nothing_left, belongings, is_sanitized, wait_until};
 use corrente::io::AsyncReadExt;

@@ -1,4 +1,4 @@
-//! Descriptors run out under a listener, and change hands behind the driver's back (matrix rows 54, 57).
+//! Descriptors run out under a listener, and change hands behind the driver's back (faults 54, 57).
 
 use crate::child::{Child, have};
 use corrente::io::{AsyncReadExt, AsyncWriteExt};

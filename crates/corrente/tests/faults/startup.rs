@@ -1,4 +1,4 @@
-//! Threads and descriptors run out, at the start and later (matrix rows 1, 2, 3, 5).
+//! Threads and descriptors run out, at the start and later (faults 1, 2, 3, 5).
 
 use crate::child::{Child, assert_nothing_left, belongings, have, is_child, wait_until};
 use corrente::{Builder, create_task, sleep, to_thread};

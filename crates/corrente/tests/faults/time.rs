@@ -1,4 +1,4 @@
-//! Timers at the ends of time, in a race, and behind a worker that does not come back (matrix rows 47 to 51).
+//! Timers at the ends of time, in a race, and behind a worker that does not come back (faults 47 to 51).
 
 use crate::child::{Child, have};
 use corrente::{Builder, TaskBuilder, create_task, sleep, sleep_until, timeout, timeout_scope};
