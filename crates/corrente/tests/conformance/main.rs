@@ -163,9 +163,11 @@ fn trace_of(scenario: &Scenario) -> Vec<String> {
     }
 }
 
-/// Prints both traces side by side, with a mark where they differ.
+/// Prints both traces side by side, with a mark where they differ, under a line that names the scenario as
+/// libtest names a failed test.
 fn show(recorded: &Recorded, how: &str, trace: &[String]) {
-    println!("\nDIFFERS {} ({how}): {}", recorded.id, recorded.title);
+    println!("\ntest {} ... FAILED", recorded.id);
+    println!("DIFFERS {} ({how}): {}", recorded.id, recorded.title);
     let width = recorded.trace.iter().map(|line| line.chars().count()).max().unwrap_or(0).max(12);
     println!("    {:width$}   corrente", "CPython");
     for index in 0..recorded.trace.len().max(trace.len()) {
