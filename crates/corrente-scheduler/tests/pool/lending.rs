@@ -5,8 +5,10 @@ use crate::support::{
 };
 use corrente_scheduler::{Config, Hooks, NoDriver, Pool, current_worker, spawn_local};
 use corrente_task::Options;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 #[test]
@@ -101,6 +103,55 @@ fn the_driver_is_watched_without_a_caller() {
             yield_now().await;
         });
         is_done.wait("a timer that nobody waits for in block_on");
+    }
+}
+
+#[test]
+fn the_watch_over_the_driver_is_handed_on_without_a_caller() {
+    // Worker 0 waits in the driver and the other one on its futex, when main returns.
+    for _ in 0..5 {
+        let world = World::real();
+        let pool = pool_in(config(2), &world);
+        let (give, waker) = signal();
+        let (done, is_done) = signal();
+        let returning = Flag::default();
+        let (set, may_return) = (returning.clone(), returning.wait());
+        let asleep = |worker: usize| pool.handle().metrics().workers[worker].asleep;
+        std::thread::scope(|scope| {
+            let (begun, has_begun) = signal();
+            let (release, released) = signal::<()>();
+            block_on(&pool, async {
+                let mut give = Some(give);
+                let event = poll_fn(move |cx| match give.take() {
+                    Some(give) => {
+                        let _ = give.send(cx.waker().clone());
+                        Poll::Pending
+                    }
+                    None => Poll::Ready(()),
+                });
+                spawn(async move {
+                    event.await;
+                    let _ = done.send(());
+                })
+                .detach();
+                spawn(async move {
+                    let _ = begun.send(());
+                    released.wait("worker 0 sleeps");
+                })
+                .detach();
+                // Blocks worker 0, so the other one runs this, and is blocked by it.
+                has_begun.wait("the other worker is busy");
+                scope.spawn(move || {
+                    wait_until("worker 0 sleeps in the driver", || asleep(0));
+                    release.send(()).expect("the other worker waits");
+                    wait_until("the other one sleeps", || asleep(1));
+                    set.set();
+                });
+                may_return.await;
+            });
+        });
+        world.event(waker.wait("the task's waker"));
+        is_done.wait("an event after the last caller has left");
     }
 }
 
