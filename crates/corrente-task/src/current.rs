@@ -94,11 +94,13 @@ impl Frame {
     }
 
     /// The task. Valid while the frame is entered, and its thread holds RUNNING.
+    #[inline]
     pub fn task(&self) -> Borrowed<'_> {
         // SAFETY: the holder of RUNNING has a reference to the cell; see `Frame::new`.
         unsafe { TaskRef::borrowed(self.header) }
     }
 
+    #[inline]
     pub fn is_of(&self, task: &TaskRef) -> bool {
         task.pointer() == self.header
     }
@@ -141,6 +143,7 @@ impl Frame {
     }
 
     /// If something below wants to unwind `node`: what it unwinds with.
+    #[inline]
     pub fn take_unwinding(&self, node: u32) -> Option<TaskError> {
         let (wanted, _) = self.unwinding.get()?;
         if wanted != node {
@@ -173,6 +176,7 @@ pub(crate) fn with_frame<R>(f: impl FnOnce(Option<&Frame>) -> R) -> R {
 }
 
 /// True if `task` is what this thread is polling, or whose future it is dropping.
+#[inline]
 pub(crate) fn is_polling(task: &TaskRef) -> bool {
     with_frame(|frame| frame.is_some_and(|frame| frame.is_of(task)))
 }

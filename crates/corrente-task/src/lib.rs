@@ -161,6 +161,11 @@ impl<T> Spawned<T> {
     }
 }
 
+/// How many bytes [`spawn`] allocates for a task with this future and this schedule.
+pub const fn cell_size<F: Future, S: Schedule>() -> usize {
+    size_of::<cell::Cell<F, S>>()
+}
+
 /// A task for any thread.
 pub fn spawn<F, S>(future: F, schedule: S, options: Options) -> Spawned<F::Output>
 where

@@ -71,28 +71,26 @@ impl<F: Future> Node<F> {
         cx: &mut Context<'_>,
         kind: impl FnOnce() -> Kind,
     ) -> NodePoll<F::Output> {
-        // SAFETY: `inner` is never moved out; it is dropped in place by `clear`.
+        // SAFETY: `inner` is never moved out; it is polled pinned and dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
-        let Some(inner) = &mut this.inner else { return NodePoll::Pending };
-        // SAFETY: `self` is pinned, and with it `inner`.
-        let inner = unsafe { Pin::new_unchecked(inner) };
-        let polled = current::with_frame(|frame| {
-            let Some(frame) = frame else {
-                // Polled outside of every task: there is nobody to cancel. (Any more, if it was in one.)
-                this.scope.leave();
-                return match inner.poll(cx) {
-                    Poll::Ready(value) => NodePoll::Ready(value),
-                    Poll::Pending => NodePoll::Pending,
-                };
-            };
+        if this.inner.is_none() {
+            return NodePoll::Pending;
+        }
+        current::with_frame(|frame| {
+            let Some(frame) = frame else { return this.poll_outside(cx) };
             let index = this.scope.enter(frame, cx, kind);
             if let Some(cancelled) = this.scope.take_request(frame) {
                 return NodePoll::Requested(cancelled);
             }
-            let polled = contained(|| frame.within(index, || inner.poll(cx)));
+            // SAFETY: `self` is pinned.
+            let polled = contained(|| frame.within(index, || unsafe { this.poll_inner(cx) }));
             let unwinding = frame.take_unwinding(index);
             match (polled, unwinding) {
-                (Ok(Poll::Ready(value)), _) => NodePoll::Ready(value),
+                (Ok(Poll::Ready(value)), _) => {
+                    frame.within(index, || this.inner = None);
+                    this.scope.leave();
+                    NodePoll::Ready(value)
+                }
                 (Ok(Poll::Pending), Some(error)) => NodePoll::Unwound(error),
                 (Ok(Poll::Pending), None) => NodePoll::Pending,
                 (Err(payload), _) => match Unwinding::from_payload(payload) {
@@ -100,11 +98,33 @@ impl<F: Future> Node<F> {
                     Err(payload) => resume_unwind(payload),
                 },
             }
-        });
-        if matches!(polled, NodePoll::Ready(_)) {
-            this.clear();
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `self` is pinned.
+    #[inline]
+    unsafe fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match &mut self.inner {
+            // SAFETY: `self` is pinned, and with it `inner`.
+            Some(inner) => unsafe { Pin::new_unchecked(inner) }.poll(cx),
+            None => Poll::Pending,
         }
-        polled
+    }
+
+    /// Polled outside of every task: there is nobody to cancel. (Any more, if it was in one.)
+    #[cold]
+    fn poll_outside(&mut self, cx: &mut Context<'_>) -> NodePoll<F::Output> {
+        self.scope.leave();
+        // SAFETY: `poll` calls this, with what was pinned there.
+        match unsafe { self.poll_inner(cx) } {
+            Poll::Ready(value) => {
+                self.inner = None;
+                NodePoll::Ready(value)
+            }
+            Poll::Pending => NodePoll::Pending,
+        }
     }
 
     /// Drops what is inside, as code of this node, and leaves the tree.

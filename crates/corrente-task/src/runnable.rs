@@ -223,27 +223,58 @@ unsafe fn step(task: &TaskRef, before: Snapshot) -> Step {
 ///
 /// The caller holds RUNNING and a reference, and gives up both if the answer is `Rest`; then `task` is not
 /// to be used any more.
+#[inline]
 unsafe fn rest(task: &TaskRef, asked: bool) -> Step {
-    let mut found = Found::new(task.id());
     // A frame that was not asked has left no request in the tree: only its own poll could have.
-    let mut asked = asked && scope::settle(task, &mut found);
+    let let_go = if asked { LetGo::Look } else { task.header().state.let_go(false) };
+    match let_go {
+        // SAFETY: as the caller's.
+        LetGo::Look => unsafe { settle_and_rest(task) },
+        LetGo::Drop => Step::End(Ending::aborted()),
+        other => {
+            // SAFETY: let go of, with our reference.
+            unsafe { rested(task, other) };
+            Step::Rest { asked }
+        }
+    }
+}
+
+/// The same for a task that has messages or requests.
+///
+/// # Safety
+///
+/// As [`rest`].
+#[cold]
+unsafe fn settle_and_rest(task: &TaskRef) -> Step {
+    let mut found = Found::new(task.id());
     loop {
+        let asked = scope::settle(task, &mut found);
         match task.header().state.let_go(asked) {
-            LetGo::Look => {
-                asked = scope::settle(task, &mut found);
-                continue;
-            }
+            LetGo::Look => {}
             LetGo::Drop => {
                 scope::finish(found);
                 return Step::End(Ending::aborted());
             }
-            // SAFETY: our reference is the new Runnable's.
-            LetGo::Submit => unsafe { submit(task.pointer(), Cause::Yield) },
-            // SAFETY: our reference was the last one.
-            LetGo::Parked { last: true } => unsafe { ending::free(task.pointer()) },
-            LetGo::Parked { last: false } | LetGo::Quiet => {}
+            other => {
+                // SAFETY: let go of, with our reference.
+                unsafe { rested(task, other) };
+                scope::finish(found);
+                return Step::Rest { asked };
+            }
         }
-        scope::finish(found);
-        return Step::Rest { asked };
+    }
+}
+
+/// # Safety
+///
+/// The task was let go of with this result, and the caller's reference with it.
+#[inline]
+unsafe fn rested(task: &TaskRef, let_go: LetGo) {
+    match let_go {
+        // SAFETY: our reference is the new Runnable's.
+        LetGo::Submit => unsafe { submit(task.pointer(), Cause::Yield) },
+        // SAFETY: our reference was the last one.
+        LetGo::Parked { last: true } => unsafe { ending::free(task.pointer()) },
+        _ => {}
     }
 }

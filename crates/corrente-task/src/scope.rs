@@ -44,6 +44,7 @@ use std::task::Context;
 /// Borrows the tree. `f` runs no user code and does not borrow it again.
 ///
 /// The caller holds RUNNING of `task`.
+#[inline]
 fn with_tree<R>(task: &TaskRef, f: impl FnOnce(&mut Tree) -> R) -> R {
     // SAFETY: the callers below are frames, pollers and seizers, which hold RUNNING, the lock of the tree.
     unsafe { task.header().notes().tree(f) }
@@ -301,12 +302,14 @@ impl Scope {
     }
 
     /// The node's index, if it is in the tree of the task that is polled.
+    #[inline]
     pub fn index_in(&self, frame: Option<&Frame>) -> Option<u32> {
         let place = self.place.as_ref()?;
         frame?.is_of(&place.task).then_some(place.key.index)
     }
 
     /// The request that this node was handed, if any. Only while the task is polled.
+    #[inline]
     pub fn take_request(&self, frame: &Frame) -> Option<Cancelled> {
         if !frame.asked.get() {
             return None;
@@ -345,16 +348,25 @@ impl Scope {
     }
 
     /// Takes the node out of its tree; a request it has not taken is put back.
+    #[inline]
     pub fn leave(&mut self) {
-        let Some(place) = self.place.take() else { return };
-        if current::is_polling(&place.task) {
-            let removed = with_tree(&place.task, |tree| tree.remove(place.key));
-            if let Some(removed) = removed {
-                leave_behind(&place.task, removed);
-            }
-        } else if !place.task.done() {
-            send(&place.task, Message::Gone(place.key), false);
+        if let Some(place) = self.place.take() {
+            leave(place);
         }
+    }
+}
+
+fn leave(place: Place) {
+    if current::is_polling(&place.task) {
+        if with_tree(&place.task, |tree| tree.remove_plain(place.key)) {
+            return;
+        }
+        let removed = with_tree(&place.task, |tree| tree.remove(place.key));
+        if let Some(removed) = removed {
+            leave_behind(&place.task, removed);
+        }
+    } else if !place.task.done() {
+        send(&place.task, Message::Gone(place.key), false);
     }
 }
 

@@ -115,6 +115,7 @@ impl TaskRef {
         self.header().location
     }
     /// True if it has ended, in whatever way. asyncio: `done`.
+    #[inline]
     pub fn done(&self) -> bool {
         self.header().state.load().is_complete()
     }
@@ -233,6 +234,7 @@ impl TaskRef {
 }
 
 impl Clone for TaskRef {
+    #[inline]
     fn clone(&self) -> Self {
         self.header().state.ref_inc();
         Self(self.0)
@@ -240,6 +242,7 @@ impl Clone for TaskRef {
 }
 
 impl Drop for TaskRef {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: our reference is given up.
         unsafe { ending::drop_reference(self.0) };

@@ -191,27 +191,62 @@ impl Tree {
         self.root = None;
     }
 
+    #[inline]
     pub fn insert(&mut self, parent: u32, kind: Kind, waker: Option<Waker>) -> Key {
         if let Some(parent) = self.nodes.get_mut(parent as usize) {
             parent.children += 1;
         }
-        if let Some(node) = self.nodes.get_mut(self.free as usize) {
-            let index = std::mem::replace(&mut self.free, node.parent);
-            node.live = true;
-            // What is overwritten are the `Take` and `None` that `remove` left.
-            (node.parent, node.kind, node.waker) = (parent, kind, waker);
-            return Key { index, generation: node.generation };
-        }
-        let index = self.nodes.len() as u32;
-        let requests = Vec::new();
-        let node = Node { generation: 0, live: true, parent, children: 0, kind, requests, waker };
-        self.nodes.push(node);
-        Key { index, generation: 0 }
+        let Some(node) = self.nodes.get_mut(self.free as usize) else {
+            return self.append(parent, kind, waker);
+        };
+        let index = std::mem::replace(&mut self.free, node.parent);
+        node.live = true;
+        node.parent = parent;
+        // A free place holds a kind and a waker with nothing to drop: `remove` saw to that.
+        std::mem::forget(std::mem::replace(&mut node.kind, kind));
+        std::mem::forget(std::mem::replace(&mut node.waker, waker));
+        Key { index, generation: node.generation }
     }
 
+    #[cold]
+    fn append(&mut self, parent: u32, kind: Kind, waker: Option<Waker>) -> Key {
+        let index = self.nodes.len() as u32;
+        let (generation, requests) = (0, Vec::new());
+        self.nodes.push(Node {
+            generation,
+            live: true,
+            parent,
+            children: 0,
+            kind,
+            requests,
+            waker,
+        });
+        Key { index, generation }
+    }
+
+    #[inline]
     fn get(&mut self, key: Key) -> Option<&mut Node> {
         let node = self.nodes.get_mut(key.index as usize)?;
         (node.live && node.generation == key.generation).then_some(node)
+    }
+
+    /// Takes a node out that leaves nothing behind and nothing within. False if it is not so simple.
+    #[inline]
+    pub fn remove_plain(&mut self, key: Key) -> bool {
+        let free = self.free;
+        let Some(node) = self.get(key) else { return false };
+        let bare = matches!(node.kind, Kind::Take | Kind::Mask) && node.waker.is_none();
+        if !bare || node.children > 0 || !node.requests.is_empty() {
+            return false;
+        }
+        node.live = false;
+        node.generation = node.generation.wrapping_add(1);
+        let parent = std::mem::replace(&mut node.parent, free);
+        self.free = key.index;
+        if let Some(parent) = self.nodes.get_mut(parent as usize) {
+            parent.children -= 1;
+        }
+        true
     }
 
     /// Takes a node out. Gives back what must be dropped or put back outside.

@@ -58,7 +58,7 @@ fn wakes_during_a_poll_are_one_more_poll() {
 fn wakes_of_a_scheduled_task_change_nothing() {
     let world = World::new();
     let (polls, waker) = (Arc::default(), Arc::default());
-    let _task = world.spawn_send(counting(&polls, &waker));
+    let task = world.spawn_send(counting(&polls, &waker));
     world.run_ready();
     let waker = lock(&waker).clone().unwrap();
     for _ in 0..10 {
@@ -70,6 +70,8 @@ fn wakes_of_a_scheduled_task_change_nothing() {
     assert_eq!(ready.len(), 1);
     ready.into_iter().for_each(|runnable| _ = runnable.run());
     assert_eq!(polls.load(Ordering::SeqCst), 2);
+    // It keeps its own waker, and with it itself.
+    assert!(task.end_now());
 }
 
 #[test]
