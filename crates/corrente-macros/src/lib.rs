@@ -104,7 +104,9 @@ fn settings(options: TokenStream) -> Result<String, Error> {
             other => {
                 return Err(Error::new(
                     token.span(),
-                    format!("unknown option `{other}`: use `workers = N`, `fifo` or `virtual_time`"),
+                    format!(
+                        "unknown option `{other}`: use `workers = N`, `fifo` or `virtual_time`"
+                    ),
                 ));
             }
         }
@@ -127,7 +129,10 @@ impl Function {
         let (mut attributes, mut visibility) = (TokenStream::new(), TokenStream::new());
         loop {
             let Some(token) = tokens.next() else {
-                return Err(Error::new(Span::call_site(), "this attribute belongs on an `async fn`"));
+                return Err(Error::new(
+                    Span::call_site(),
+                    "this attribute belongs on an `async fn`",
+                ));
             };
             match &token {
                 TokenTree::Punct(punct) if punct.as_char() == '#' => {
@@ -143,7 +148,12 @@ impl Function {
         }
         let span = match tokens.next() {
             Some(TokenTree::Ident(word)) if word.to_string() == "fn" => word.span(),
-            _ => return Err(Error::new(Span::call_site(), "this attribute belongs on an `async fn`")),
+            _ => {
+                return Err(Error::new(
+                    Span::call_site(),
+                    "this attribute belongs on an `async fn`",
+                ));
+            }
         };
         let Some(TokenTree::Ident(name)) = tokens.next() else {
             return Err(Error::new(span, "the function has no name"));
@@ -160,6 +170,13 @@ impl Function {
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => group,
             _ => return Err(Error::new(name.span(), "the function has no body")),
         };
-        Ok(Self { attributes, visibility, name, arguments, output: output.into_iter().collect(), body })
+        Ok(Self {
+            attributes,
+            visibility,
+            name,
+            arguments,
+            output: output.into_iter().collect(),
+            body,
+        })
     }
 }

@@ -3,9 +3,9 @@
 //! (Bounds in the wrong place make rustc say "implementation is not general enough" here and nowhere else.)
 
 use corrente::{
-    Error, ReturnWhen, TaskGroup, as_completed, catch_cancel, create_task, ensure_future, gather, join,
-    outcomes, select, shield, sleep, sleep_with, timeout, timeout_scope, to_thread, try_gather,
-    uncancellable, wait, wait_for, with_cleanup, yield_now,
+    Error, ReturnWhen, TaskGroup, as_completed, catch_cancel, create_task, ensure_future, gather,
+    join, outcomes, select, shield, sleep, sleep_with, timeout, timeout_scope, to_thread,
+    try_gather, uncancellable, wait, wait_for, with_cleanup, yield_now,
 };
 use std::time::Duration;
 
@@ -25,7 +25,9 @@ async fn bad(text: &'static str) -> Result<u32> {
 }
 
 /// Runs `f` as a task in a task.
-async fn nested<T: Send + 'static>(f: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+async fn nested<T: Send + 'static>(
+    f: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     create_task(async { create_task(f).await }).await
 }
 

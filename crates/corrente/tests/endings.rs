@@ -205,16 +205,18 @@ fn two_runtimes_live_side_by_side() {
 #[test]
 fn a_runner_keeps_its_tasks_and_stands_still_between_runs() {
     let mut runner = Runner::new().unwrap();
-    let task = runner
+    let mut left = None;
+    runner
         .run(async {
-            create_task(async {
+            left = Some(create_task(async {
                 for _ in 0..3 {
                     sleep(Duration::from_millis(1)).await;
                 }
                 7
-            })
+            }));
         })
         .unwrap();
+    let task = left.unwrap();
     assert_eq!(runner.run(task).unwrap(), 7);
     runner.close();
     runner.close();

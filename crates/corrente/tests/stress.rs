@@ -4,8 +4,8 @@
 //! requests come back to zero, and nothing is left over. `CORRENTE_STRESS_SECONDS=60` for the long form.
 
 use corrente::{
-    Builder, TaskGroup, all_tasks, catch_cancel, create_task, current_task, shield_ref, sleep, timeout,
-    with_cleanup, yield_now,
+    Builder, TaskGroup, all_tasks, catch_cancel, create_task, current_task, shield_ref, sleep,
+    timeout, with_cleanup, yield_now,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -179,9 +179,8 @@ fn a_circle_is_cancelled_from_two_sides() {
                 let b_ref = b.as_ref().clone();
                 to_a.send(b).unwrap();
                 sleep(Duration::from_micros(200)).await;
-                let threads = [a_ref.clone(), b_ref.clone()].map(|task| {
-                    std::thread::spawn(move || task.cancel())
-                });
+                let threads = [a_ref.clone(), b_ref.clone()]
+                    .map(|task| std::thread::spawn(move || task.cancel()));
                 a_ref.finished().await;
                 b_ref.finished().await;
                 threads.into_iter().for_each(|thread| drop(thread.join()));

@@ -7,6 +7,9 @@
 //! Options: `--only TEXT` takes the ids that contain TEXT (a word without `--only` does the same), `--repeat N`
 //! runs each parallel scenario N times, `--verbose` names each run when it begins, `--list` prints the ids.
 
+// Scenarios return tasks to look at them later, as the Python ones do.
+#![allow(clippy::async_yields_async)]
+
 mod cancel;
 mod context;
 mod eager;
@@ -259,7 +262,7 @@ fn main() -> ExitCode {
     let tally = run_all(&golden, &ports, &options);
     let polls = mode::take_polls();
     let all = polls[0] + polls[1];
-    let share = if all == 0 { 0 } else { polls[0].min(polls[1]) * 100 / all };
+    let share = (polls[0].min(polls[1]) * 100).checked_div(all).unwrap_or(0);
     report(&golden, &ports, &options, &tally, share);
     // A few scenarios alone need not use both workers evenly.
     let idle = options.only.is_empty() && share < SHARE_MIN;

@@ -33,7 +33,7 @@ async fn result_too_early() {
         }
     }
     wait([&t]).await.unwrap();
-    log!("exception={}", t.result().unwrap().map_or_else(|e| kind(e), |()| "none".into()));
+    log!("exception={}", t.result().unwrap().map_or_else(kind, |()| "none".into()));
 }
 
 async fn await_many_times() {
