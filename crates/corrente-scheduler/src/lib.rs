@@ -10,7 +10,7 @@
 //!                                       glance at the driver       parker, or in the driver
 //! ```
 //!
-//! The path of a task: it is spawned with a [`Home`](home) of a few numbers and entered in the registry;
+//! The path of a task: it is spawned with a `Home` of a few numbers and entered in the registry;
 //! its `Runnable` lies in exactly one queue until a worker takes it out and runs it, which uses it up; a
 //! wake makes the next one and brings it to the worker that woke it. When it ends, it leaves the registry.
 //!

@@ -4,6 +4,10 @@
 //! ever. So whatever can be ready at once (a queue, a socket, a lock) asks [`poll_proceed`] first, and
 //! after [`BUDGET`] successes within one poll the answer is "yield". A plain thread-local count:
 //! outside a worker, and in runtimes that switch it off, it never runs out.
+//!
+//! A foreign executor inside of a task (`block_on` of some other crate) polls again and again within one
+//! poll of ours, and would be told to yield for ever. So whoever is refused [`REFUSALS`] times within one
+//! poll has a new budget: it will not let us go on anyhow.
 
 use std::cell::Cell;
 use std::task::{Context, Poll};
@@ -11,10 +15,17 @@ use std::task::{Context, Poll};
 /// Ready waits per poll.
 const BUDGET: u32 = 128;
 const UNLIMITED: u32 = u32::MAX;
+/// So many refusals within one poll, and there is a new budget.
+const REFUSALS: u32 = 1024;
 
 corrente_shim::local! {
     /// What is left of this poll's budget.
     static LEFT: Cell<u32> = Cell::new(UNLIMITED);
+}
+
+corrente_shim::local! {
+    /// How often this poll was refused since its budget ran out.
+    static REFUSED: Cell<u32> = Cell::new(0);
 }
 
 corrente_shim::local! {
@@ -26,6 +37,7 @@ corrente_shim::local! {
 #[inline]
 pub(crate) fn begin() -> u32 {
     let each = EACH.try_with(Cell::get).unwrap_or(UNLIMITED);
+    let _ = REFUSED.try_with(|refused| refused.set(0));
     LEFT.try_with(|left| left.replace(each)).unwrap_or(UNLIMITED)
 }
 
@@ -59,7 +71,12 @@ pub fn set_unlimited(unlimited: bool) {
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     let allowed = LEFT.try_with(|left| match left.get() {
         UNLIMITED => true,
-        0 => false,
+        0 => {
+            is_refused_too_often() && {
+                left.set(BUDGET - 1);
+                true
+            }
+        }
         some => {
             left.set(some - 1);
             true
@@ -71,4 +88,11 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Counts a refusal. True at the last one, which is none.
+#[cold]
+fn is_refused_too_often() -> bool {
+    let count = REFUSED.try_with(|refused| refused.replace((refused.get() + 1) % REFUSALS));
+    count.is_ok_and(|before| before + 1 == REFUSALS)
 }

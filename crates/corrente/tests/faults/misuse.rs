@@ -1,8 +1,9 @@
-//! Nested runtimes, and calls outside of a runtime (faults 36, 37, 39, 69).
+//! Nested runtimes, foreign executors, calls outside of a runtime (faults 36 to 39, 69).
 
 use crate::child::{Child, assert_nothing_left, belongings, wait_until};
 use corrente::net::{TcpListener, TcpStream};
-use corrente::{Builder, Handle, Runtime, create_task, sleep};
+use corrente::sync::{Queue, Semaphore};
+use corrente::{Builder, Handle, Runtime, create_task, sleep, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
@@ -103,6 +104,43 @@ fn block_on_inside_of_a_task_is_refused_and_the_thread_goes_on() {
             }));
             assert!(unwound.is_err());
             assert_eq!(corrente::run(async { 4 }), 4);
+        }
+    }) else {
+        return;
+    };
+    child.well();
+}
+
+/// A foreign executor polls again and again within one poll of ours: a budget must not stop it for good.
+#[test]
+fn a_foreign_executor_inside_of_a_task() {
+    let test = "misuse::a_foreign_executor_inside_of_a_task";
+    let Some(child) = Child::of(test).run(|_| {
+        for workers in [1, 2] {
+            let run = Builder::new().workers(workers).on_long_poll(|_| {}).run(async move {
+                create_task(async move {
+                    futures_lite::future::block_on(async move {
+                        let semaphore = Semaphore::new(1);
+                        let queue = Queue::unbounded();
+                        for n in 0..1000 {
+                            drop(semaphore.acquire().await);
+                            queue.put(n).await.unwrap();
+                            assert_eq!(queue.get().await.unwrap(), n);
+                            yield_now().await;
+                        }
+                        if workers == 2 {
+                            // These need somebody in the driver, who can only be the other worker.
+                            for _ in 0..5 {
+                                sleep(Duration::from_millis(1)).await;
+                                create_task(async {}).await;
+                            }
+                        }
+                    });
+                    1
+                })
+                .await
+            });
+            assert_eq!(run.unwrap(), 1);
         }
     }) else {
         return;
