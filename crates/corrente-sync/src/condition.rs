@@ -150,6 +150,7 @@ impl<T> Condition<T> {
 
     /// Gives the lock away, waits for a notification, takes the lock back.
     async fn wait_in(&self, hold: &mut Hold<'_, '_, T>) -> Result<(), NotLocked> {
+        let before = corrente_task::cancelling_here();
         let mut given_away = None;
         let mut baton = Baton { notices: &self.notices, had: false };
         let notified = async {
@@ -167,6 +168,19 @@ impl<T> Condition<T> {
             Some(Err(refused)) => return Err(refused),
             // Cancelled before the lock was given away.
             None => {}
+        }
+        if cancelled.is_none() && corrente_task::cancelling_here() > before {
+            // One came from another thread while the lock was taken back without a wait, so it had nowhere
+            // to strike. It came before this wait was over all the same.
+            let mut yielded = false;
+            let suspension = poll_fn(|context| {
+                if std::mem::replace(&mut yielded, true) {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            });
+            corrente_task::on_cancel(suspension, |_, late| cancelled = Some(late)).await;
         }
         if let Some(cancelled) = cancelled {
             drop(baton);
