@@ -2,11 +2,11 @@
 //!
 //! A task whose every wait is already over never suspends by itself and would hold its worker for
 //! ever. So whatever can be ready at once (a queue, a socket, a lock) asks [`poll_proceed`] first, and
-//! after [`BUDGET`] successes within one poll the answer is "yield". A plain thread-local count:
+//! after `BUDGET` successes within one poll the answer is "yield". A plain thread-local count:
 //! outside a worker, and in runtimes that switch it off, it never runs out.
 //!
 //! A foreign executor inside of a task (`block_on` of some other crate) polls again and again within one
-//! poll of ours, and would be told to yield for ever. So whoever is refused [`REFUSALS`] times within one
+//! poll of ours, and would be told to yield for ever. So whoever is refused `REFUSALS` times within one
 //! poll has a new budget: it will not let us go on anyhow.
 
 use std::cell::Cell;

@@ -12,22 +12,53 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// It is no ordinary error: nothing in this crate puts it into a user's `Err`, but the functions whose
 /// purpose is to catch it ([`catch_cancel`](crate::catch_cancel), [`Task::outcome`](crate::Task::outcome)).
 /// asyncio: `CancelledError`.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, Default)]
 #[must_use = "a caught cancel that is not resumed is swallowed: go on with `.resume().await`"]
 pub struct Cancelled {
-    reason: Option<Arc<String>>,
+    request: Option<Arc<Request>>,
+}
+
+struct Request {
+    reason: Option<String>,
+    once: bool,
 }
 
 impl Cancelled {
     /// A cancel with a reason for whoever catches it.
     pub fn new(reason: Option<&str>) -> Self {
-        Self { reason: reason.map(|text| Arc::new(text.to_owned())) }
+        let request = |text: &str| Arc::new(Request { reason: Some(text.to_owned()), once: false });
+        Self { request: reason.map(request) }
     }
+
+    /// One cancel for several tasks: who gets it twice, by two ways, takes the second for the first.
+    ///
+    /// For whoever stops several tasks of which one may await another, and so may pass the request on.
+    pub fn once() -> Self {
+        Self { request: Some(Arc::new(Request { reason: None, once: true })) }
+    }
+
     /// What the one who cancelled had to say. asyncio: the `msg` of `cancel(msg)`.
     pub fn reason(&self) -> Option<&str> {
-        self.reason.as_deref().map(String::as_str)
+        self.request.as_ref()?.reason.as_deref()
+    }
+
+    /// True if both are clones of one [`once`](Self::once).
+    pub(crate) fn is_again(&self, before: &Self) -> bool {
+        match (&self.request, &before.request) {
+            (Some(this), Some(that)) => this.once && Arc::ptr_eq(this, that),
+            _ => false,
+        }
     }
 }
+
+/// By the reason.
+impl PartialEq for Cancelled {
+    fn eq(&self, other: &Self) -> bool {
+        self.reason() == other.reason()
+    }
+}
+
+impl Eq for Cancelled {}
 
 impl fmt::Debug for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

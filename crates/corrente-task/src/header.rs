@@ -14,7 +14,7 @@
 //! first need, by anybody, and live as long as the cell.
 
 use crate::context::{Context, SharedContext};
-use crate::error::{Payload, TaskError, Unobserved};
+use crate::error::{Cancelled, Payload, TaskError, Unobserved};
 use crate::id::TaskId;
 use crate::quiet::Quiet;
 use crate::runnable::{Cause, Runnable};
@@ -89,6 +89,8 @@ pub(crate) struct Shared {
     pub name: Option<Arc<str>>,
     /// Cancel requests so far, less those taken back.
     pub requests: u32,
+    /// The last request to the task, to tell whether the same comes again by another way.
+    pub last: Option<Cancelled>,
     /// For the holder of RUNNING to read before it lets go.
     pub inbox: Vec<Message>,
     /// Woken at the next request.

@@ -116,7 +116,7 @@ pub enum Kind {
     /// A task.
     #[default]
     Task,
-    /// A callback: it runs with no [`current`] task.
+    /// A callback: it runs with no [`current()`] task.
     Callback,
 }
 

@@ -200,7 +200,12 @@ impl<F: Future> CatchCancel<F> {
     /// counted: give it back with [`TaskRef::uncancel`]. False if it was never polled in a task; then
     /// nothing happens.
     pub fn interrupt(self: Pin<&mut Self>, reason: Option<&str>) -> bool {
-        self.0.scope.interrupt(Cancelled::new(reason))
+        self.interrupt_as(Cancelled::new(reason))
+    }
+
+    /// [`interrupt`](Self::interrupt), with a cancel that goes to others, too.
+    pub fn interrupt_as(self: Pin<&mut Self>, cancelled: Cancelled) -> bool {
+        self.0.scope.interrupt(cancelled)
     }
 
     /// A handle with which others can do the same. None before the first poll, and outside of tasks.
@@ -239,7 +244,10 @@ impl Interrupter {
     /// interrupted: whoever calls this sees to it that it is taken back, once
     /// ([`TaskRef::uncancel`]).
     pub fn interrupt(&self, reason: Option<&str>) -> bool {
-        let cancelled = Cancelled::new(reason);
+        self.interrupt_as(Cancelled::new(reason))
+    }
+    /// [`interrupt`](Self::interrupt), with a cancel that goes to others, too.
+    pub fn interrupt_as(&self, cancelled: Cancelled) -> bool {
         send(&self.task, Message::Request { top: self.key, cancelled, own: false }, true)
     }
     /// The task that the scope is in.

@@ -217,13 +217,23 @@ fn send_one(task: &TaskRef, message: Message, count: bool, found: &mut Found) ->
         return false;
     }
     found.task = task.id();
-    header.notes().shared(|shared| {
+    let again = header.notes().shared(|shared| {
+        if let Message::Request { top: Key::ROOT, cancelled, .. } = &message {
+            if shared.last.as_ref().is_some_and(|last| cancelled.is_again(last)) {
+                return true;
+            }
+            shared.last = Some(cancelled.clone());
+        }
         shared.requests += u32::from(count);
         shared.inbox.push(message);
         if count {
             found.wakers.extend(shared.watchers.take());
         }
+        false
     });
+    if again {
+        return true;
+    }
     match header.state.announce() {
         Seize::Done => {
             if count {

@@ -62,6 +62,8 @@ pub struct TaskGroup {
 
 struct Shared {
     state: Mutex<State>,
+    /// What stops the children and the body.
+    stop: Cancelled,
 }
 
 struct State {
@@ -204,7 +206,7 @@ impl TaskGroup {
             cancelled: false,
             waiter: None,
         };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), stop: Cancelled::once() }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -231,7 +233,7 @@ impl TaskGroup {
                     state.interrupted |= late;
                     late
                 };
-                if !late || !body.as_mut().interrupt(None) {
+                if !late || !body.as_mut().interrupt_as(self.shared.stop.clone()) {
                     return polled;
                 }
             }
@@ -315,7 +317,7 @@ impl TaskGroup {
         state.children.push(child.clone());
         drop(state);
         if late {
-            child.cancel();
+            child.cancel_as(self.shared.stop.clone());
         }
     }
 
@@ -331,11 +333,13 @@ impl TaskGroup {
             state.interrupted |= body.is_some();
             (state.children.clone(), body)
         };
+        // One request for all: a child that the body awaits gets it from the body, too, and must not take
+        // that for a second one, which would cut its clean-up.
         for child in children {
-            child.cancel();
+            child.cancel_as(self.shared.stop.clone());
         }
         if let Some(body) = body {
-            body.interrupt(None);
+            body.interrupt_as(self.shared.stop.clone());
         }
         true
     }
