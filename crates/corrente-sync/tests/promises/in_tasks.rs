@@ -5,9 +5,10 @@ use corrente_task::{
     Cause, Options, Runnable, Schedule, Task, TaskRef, budget, catch_cancel, spawn,
 };
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 #[derive(Clone)]
 struct Ready(Sender<Runnable>);
@@ -177,6 +178,35 @@ fn a_waiter_cancelled_while_it_takes_the_lock_again_passes_the_notification_on()
     executor.settle();
     executor.expect(&["b"]);
     assert!(!condition.locked());
+}
+
+#[test]
+fn a_cancel_that_comes_as_the_lock_is_taken_back_strikes_before_the_wait_is_over() {
+    let executor = Executor::new();
+    let condition = Arc::new(Condition::new(()));
+    let (waiting, log) = (Arc::clone(&condition), executor.logger());
+    let task = executor.spawn(async move {
+        // Cancels in the very poll in which the waiter finds its notification, and the lock free.
+        let mut is_second = false;
+        let cancels = poll_fn(move |_| {
+            if !std::mem::replace(&mut is_second, true) {
+                return Poll::Pending;
+            }
+            assert!(corrente_task::current().unwrap().cancel());
+            Poll::Ready(())
+        });
+        let waits = async {
+            let mut guard = waiting.lock().await;
+            let waited = catch_cancel(guard.wait()).await;
+            log(&format!("cancelled={} locked={}", waited.is_err(), waiting.locked()));
+        };
+        futures_lite::future::zip(cancels, waits).await;
+    });
+    executor.settle();
+    condition.try_lock().unwrap().notify(1);
+    executor.settle();
+    executor.expect(&["cancelled=true locked=true"]);
+    assert!(task.done() && !condition.locked());
 }
 
 /// The scenario queues/cancel-woken-getter.
