@@ -195,13 +195,15 @@ impl Idle {
         self.open.stuck.fetch_or(bit(worker), Ordering::SeqCst);
     }
 
-    /// The poll has ended. For the worker itself, at the end of each poll.
+    /// The poll has ended. For the worker itself, at the end of each poll. True if it was a stuck one.
     #[inline]
-    pub fn clear_stuck(&self, worker: usize) {
+    pub fn clear_stuck(&self, worker: usize) -> bool {
         // Relaxed: at worst it is cleared one poll later.
-        if self.open.stuck.load(Ordering::Relaxed) & bit(worker) != 0 {
+        let was_stuck = self.open.stuck.load(Ordering::Relaxed) & bit(worker) != 0;
+        if was_stuck {
             self.open.stuck.fetch_and(!bit(worker), Ordering::Relaxed);
         }
+        was_stuck
     }
 
     /// The workers whose queue and next slot are open to all: nobody is there, or it is stuck.
@@ -273,6 +275,17 @@ mod tests {
             let began = (0..workers).filter(|_| idle.begin_search()).count();
             assert_eq!(began, searchers);
         }
+    }
+
+    #[test]
+    fn the_end_of_a_stuck_poll_says_so_once() {
+        let idle = Idle::new(2);
+        idle.set_stuck(1);
+        assert_eq!(idle.open(), 0b10, "open to all");
+        assert!(!idle.clear_stuck(0), "another worker's poll");
+        assert!(idle.clear_stuck(1));
+        assert!(!idle.clear_stuck(1));
+        assert_eq!(idle.open(), 0);
     }
 
     #[test]

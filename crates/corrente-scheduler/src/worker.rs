@@ -97,13 +97,16 @@ impl Worker {
         seat.own.begin_poll(task.task().id().get());
         task.run();
         seat.own.end_poll();
-        self.shared.idle.clear_stuck(self.index);
+        let was_stuck = self.shared.idle.clear_stuck(self.index);
         let fresh = self.core.fresh.get();
         if fresh > 0 {
             self.core.fresh.set(fresh - 1);
             seat.own.set_fresh(fresh > 1);
         }
-        self.core.until_glance.set(self.core.until_glance.get().saturating_sub(1));
+        // After a long poll at once: the countdown was begun when polls were short, and each of those that
+        // it still counts may be as long as this one.
+        let left = if was_stuck { 0 } else { self.core.until_glance.get().saturating_sub(1) };
+        self.core.until_glance.set(left);
     }
 
     /// True once in so many polls: then it is time to look at the driver and the injector.
