@@ -27,7 +27,7 @@ const TICK_MAX: Duration = Duration::from_micros(1600);
 const CALM_TICKS: u32 = 50;
 /// After so many ticks without any work it goes to sleep. Waking it costs a system call, so work that
 /// comes and goes should find it awake.
-const IDLE_TICKS: u32 = 10;
+const IDLE_TICKS: u32 = 6;
 /// A worker with fewer polls in a [`TICK`] has long ones.
 const FEW_POLLS: u64 = 20;
 /// How often a busy worker should look at sockets and timers.
