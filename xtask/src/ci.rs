@@ -4,7 +4,7 @@
 //! tool is absent is skipped, loudly. The closing line counts.
 
 use crate::workspace::Workspace;
-use crate::{book, conformance, loom, msrv, shell, tidy};
+use crate::{book, conformance, count, loom, msrv, shell, tidy};
 use std::process::Command;
 use std::time::Instant;
 
@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     Step { name: "doctests", checks: "the examples in the docs", run: doctests },
     Step { name: "docs", checks: "rustdoc has nothing to complain of", run: docs },
     Step { name: "book", checks: "the book can be rendered", run: render },
+    Step { name: "count", checks: "no hot path takes more instructions", run: counted },
     Step {
         name: "conformance",
         checks: "what corrente prints beside what CPython printed",
@@ -128,6 +129,17 @@ fn render(workspace: &Workspace) -> Outcome {
     match shell::found("mdbook") {
         true => book::render(workspace).map(|_| ()).into(),
         false => Outcome::Skipped(book::HOW.to_owned()),
+    }
+}
+
+fn counted(workspace: &Workspace) -> Outcome {
+    match count::check(workspace, false) {
+        Ok(Ok(closing)) => {
+            println!("{closing}");
+            Outcome::Passed
+        }
+        Ok(Err(reason)) => Outcome::Skipped(reason),
+        Err(reason) => Outcome::Failed(reason),
     }
 }
 

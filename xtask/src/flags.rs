@@ -20,6 +20,8 @@ pub enum Request {
     Planted { crates: Vec<String> },
     /// The tests under a sanitizer.
     Sanitize { kind: Kind, crates: Vec<String> },
+    /// The instructions of the hot paths.
+    Count { accept: bool },
     /// The crates with the oldest compiler they promise to build with.
     Msrv,
     /// The book: its links, and its pages if mdbook is here.
@@ -43,7 +45,7 @@ const COMMANDS: &[Command] = &[
         arguments: "[STEP…]",
         summary: "all checks that a change must pass, or only the named steps",
         detail: "Steps, in this order: fmt, clippy, tidy, tests, doctests, docs, book,\n\
-                 conformance, msrv, loom.\n\
+                 count, conformance, msrv, loom.\n\
                  A step whose tool is absent is skipped, and says so.",
     },
     Command {
@@ -68,6 +70,13 @@ const COMMANDS: &[Command] = &[
         detail: "address and leak need the nightly toolchain. thread also needs a compiler with the\n\
                  source of std, which is taken from Debian's packages (unpacked under the\n\
                  target folder, nothing is installed). What is absent is skipped, and says so.",
+    },
+    Command {
+        name: "count",
+        arguments: "[--accept]",
+        summary: "the instructions that the hot paths take, beside those they took",
+        detail: "Needs valgrind; without it, it is skipped, and says so. Fails if a path takes 5 % more.\n\
+                 --accept  keeps what was counted, in benches/count/counts.txt",
     },
     Command {
         name: "msrv",
@@ -120,6 +129,11 @@ pub fn parse(args: &[String]) -> Result<Request, String> {
         "tidy" => nothing_more(command, rest, Request::Tidy),
         "loom" => loom(rest),
         "sanitize" => sanitize(rest),
+        "count" => match rest {
+            [] => Ok(Request::Count { accept: false }),
+            [accept] if accept == "--accept" => Ok(Request::Count { accept: true }),
+            _ => Err(format!("count does not take that\n\n{}", help("count")?)),
+        },
         "msrv" => nothing_more(command, rest, Request::Msrv),
         "book" => nothing_more(command, rest, Request::Book),
         "bench" => Ok(Request::Bench(rest.to_vec())),

@@ -9,6 +9,7 @@ mod bench;
 mod book;
 mod ci;
 mod conformance;
+mod count;
 mod debian;
 mod flags;
 mod loom;
@@ -46,6 +47,7 @@ fn carry_out(request: Request) -> Result<(), String> {
         Request::Loom { crates, long } => loom::run(&workspace()?, &crates, long),
         Request::Planted { crates } => planted::run(&workspace()?, &crates),
         Request::Sanitize { kind, crates } => sanitize::run(&workspace()?, kind, &crates),
+        Request::Count { accept } => count::run(&workspace()?, accept),
         Request::Msrv => msrv::run(&workspace()?),
         Request::Book => book::run(&workspace()?),
         Request::Bench(args) => bench::run(&args),
