@@ -51,8 +51,8 @@ pub struct Config {
     /// How many polls in a row may come from the next slot while the queue waits. Default: 16.
     pub next_slot_limit: u32,
     /// Whether a thread watches for polls that do not end and has others rescued from behind them.
-    /// Without it every item in a queue is worth a wake-up, and what waits in the next slot of a worker
-    /// that blocks must wait. Default: true.
+    /// Without it every item in a queue behind the first is worth a wake-up; the first, and what is in the
+    /// next slot, must wait if their worker blocks. Default: true.
     pub watchdog: bool,
     /// How long a poll may last before it is reported. Default: 100 ms, as in asyncio's debug mode.
     pub long_poll: Duration,

@@ -6,7 +6,6 @@
 use crate::local::LocalQueue;
 use crate::shared::Shared;
 use crate::worker::Worker;
-use corrente_task::Runnable;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
@@ -40,18 +39,11 @@ thread_local! {
     };
 }
 
-/// Calls `f` with this thread's worker, if it is one. Gives `runnable` back if not.
+/// Calls `f` with this thread's worker, if it is one. Nothing is borrowed meanwhile.
 #[inline]
-pub(crate) fn with_worker(
-    runnable: Runnable,
-    f: impl FnOnce(Runnable, &Worker) -> Option<Runnable>,
-) -> Option<Runnable> {
-    let mut runnable = Some(runnable);
-    let rest = HERE.try_with(|here| match (&*here.worker.borrow(), runnable.take()) {
-        (Some(worker), Some(runnable)) => f(runnable, worker),
-        (_, runnable) => runnable,
-    });
-    rest.unwrap_or(runnable)
+pub(crate) fn with_worker<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    let worker = HERE.try_with(|here| here.worker.borrow().clone()).ok().flatten();
+    f(worker.as_deref())
 }
 
 /// This thread's worker, if it is one.

@@ -8,7 +8,8 @@ use crate::home::{Home, JobHome, LocalHome};
 use crate::local::LocalQueue;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
-use corrente_task::{Cause, Kind, Options, Spawned, Task, TaskRef, spawn, spawn_local as bind};
+use crate::worker::Worker;
+use corrente_task::{Kind, Options, Runnable, Spawned, Task, TaskRef, spawn, spawn_local as bind};
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
@@ -43,18 +44,9 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.prepare(future, options, |shared, runnable| {
-            let rest = context::with_worker(runnable, |runnable, worker| {
-                if worker.shared.id == shared.id {
-                    worker.push(runnable, Cause::Wake);
-                    None
-                } else {
-                    Some(runnable)
-                }
-            });
-            if let Some(runnable) = rest {
-                shared.push(runnable);
-            }
+        self.prepare(future, options, |shared, worker, runnable| match worker {
+            Some(worker) => worker.push_new(runnable),
+            None => shared.push(runnable),
         })
     }
 
@@ -64,16 +56,18 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.prepare(future, options, |_, runnable| {
+        self.prepare(future, options, |_, _, runnable| {
             runnable.run();
         })
     }
 
+    /// A new task, entered in the books and given to `start`, with this thread's worker if it is of this pool.
+    #[inline]
     fn prepare<F>(
         &self,
         future: F,
         options: Options,
-        start: impl FnOnce(&Shared, corrente_task::Runnable),
+        start: impl FnOnce(&Shared, Option<&Worker>, Runnable),
     ) -> Task<F::Output>
     where
         F: Future + Send + 'static,
@@ -81,24 +75,24 @@ impl Handle {
     {
         let shared = &*self.shared;
         let callback = options.kind == Kind::Callback;
-        let home = Home { runtime: shared.id, slot: self.reserve() };
-        let Spawned { runnable, task, task_ref } = spawn(future, home, options);
-        match home.slot {
-            Some(slot) if shared.registry.enter(slot, task_ref, callback) => {
-                start(shared, runnable)
+        context::with_worker(|worker| {
+            let worker = worker.filter(|worker| worker.shared.id == shared.id);
+            let slot = match worker {
+                Some(worker) => worker.reserve(),
+                // Threads from outside use the shards behind the workers'.
+                None => shared.registry.reserve(shared.seats.len()),
+            };
+            let home = Home { runtime: shared.id, slot };
+            let Spawned { runnable, task, task_ref } = spawn(future, home, options);
+            match slot {
+                Some(slot) if shared.registry.enter(slot, task_ref, callback) => {
+                    start(shared, worker, runnable);
+                }
+                // The pool is over: this ends the task.
+                _ => drop(runnable),
             }
-            // The pool is over: this ends the task.
-            _ => drop(runnable),
-        }
-        task
-    }
-
-    fn reserve(&self) -> Option<crate::registry::Slot> {
-        let here = context::worker(|worker| {
-            (worker.shared.id == self.shared.id).then(|| worker.reserve())
-        });
-        // Threads from outside use the shards behind the workers'.
-        here.flatten().unwrap_or_else(|| self.shared.registry.reserve(self.shared.seats.len()))
+            task
+        })
     }
 
     /// Calls `f` on a thread that may block. The task's handle has its value.

@@ -37,18 +37,11 @@ pub(crate) struct JobHome {
 impl Schedule for Home {
     #[inline]
     fn schedule(&self, runnable: Runnable, cause: Cause) {
-        // The hot path: a worker of this pool wakes or spawns.
-        let rest = context::with_worker(runnable, |runnable, worker| {
-            if worker.shared.id == self.runtime {
-                worker.push(runnable, cause);
-                None
-            } else {
-                Some(runnable)
-            }
+        context::with_worker(|worker| match worker {
+            // The hot path: a worker of this pool wakes.
+            Some(worker) if worker.shared.id == self.runtime => worker.push(runnable, cause),
+            _ => deliver(self.runtime, runnable, Shared::push),
         });
-        if let Some(runnable) = rest {
-            deliver(self.runtime, runnable, Shared::push);
-        }
     }
 
     fn complete(&self) {

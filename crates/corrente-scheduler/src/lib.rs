@@ -1,9 +1,10 @@
 //! Who runs what, where, next: the work-stealing scheduler of the corrente runtime.
 //!
 //! ```text
-//!  Handle::spawn ─┬─ on a worker ──> next slot ──> queue ──┐        ┌── thieves take half
+//!  Handle::spawn ─┬─ on a worker ──> queue ────────────────┐        ┌── thieves take half
 //!                 └─ elsewhere ────> injector ─────────────┤        │
-//!  a wake ────────── same two ways, or mailbox (local) ────┤        │
+//!  a wake ────────┬─ on a worker ──> next slot ──> queue ──┤        │
+//!                 └─ elsewhere ────> injector, or mailbox ─┤        │
 //!                                                          v        v
 //!                                       Worker: next_task ─> poll ─> … ─> sleep
 //!                                                 │                         │

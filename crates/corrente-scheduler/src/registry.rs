@@ -7,7 +7,7 @@
 
 mod slots;
 
-pub(crate) use slots::Slots;
+pub(crate) use slots::{Slots, Spare};
 
 use corrente_shim::sync::Mutex;
 use corrente_task::TaskRef;
@@ -24,8 +24,6 @@ pub(crate) struct Slot(u32);
 const PLACE_BITS: u32 = 25;
 const PLACES: u32 = 1 << PLACE_BITS;
 const SHARDS: usize = 1 << (32 - PLACE_BITS);
-/// So many places a worker reserves at once.
-const BATCH: usize = 32;
 
 impl Slot {
     fn new(shard: usize, place: u32) -> Self {
@@ -68,14 +66,21 @@ impl Registry {
         })
     }
 
-    /// Reserves some places in `shard` for a worker that will soon want them.
-    pub(crate) fn reserve_batch(&self, shard: usize, spare: &mut Vec<Slot>) {
+    /// Reserves a place in `shard` for a worker, who keeps some in `spare` for those to come.
+    #[inline]
+    pub(crate) fn reserve_from(&self, shard: usize, spare: &mut Spare) -> Option<Slot> {
+        if let Some(place) = spare.pop() {
+            return Some(Slot::new(shard, place));
+        }
+        self.refill(shard, spare);
+        spare.pop().map(|place| Slot::new(shard, place)).or_else(|| self.reserve(shard))
+    }
+
+    #[cold]
+    fn refill(&self, shard: usize, spare: &mut Spare) {
         let mut state = self.shards[shard].lock();
         if !state.closed {
-            let places = std::iter::from_fn(|| state.slots.reserve(PLACES)).take(BATCH);
-            spare.extend(places.map(|place| Slot::new(shard, place)));
-            // Lowest numbers first, from the end.
-            spare.reverse();
+            *spare = state.slots.reserve_run(PLACES).unwrap_or_default();
         }
     }
 
@@ -164,13 +169,16 @@ mod tests {
     }
 
     #[test]
-    fn batches_come_from_the_shard_that_was_asked() {
-        let registry = Registry::new();
-        let mut spare = Vec::new();
-        registry.reserve_batch(5, &mut spare);
-        assert_eq!(spare.len(), BATCH);
-        assert!(spare.iter().all(|slot| slot.shard() == 5));
-        assert_eq!(spare.last().map(|slot| slot.place()), Some(0));
+    fn spare_places_come_from_the_shard_that_was_asked() {
+        let (registry, mut spare) = (Registry::new(), Spare::default());
+        for place in 0..200 {
+            let slot = registry.reserve_from(5, &mut spare);
+            assert_eq!(slot.map(|slot| (slot.shard(), slot.place())), Some((5, place)));
+        }
+        assert_eq!(registry.reserve(5).map(Slot::place), Some(256), "four words were reserved");
+        registry.close();
+        let left = std::iter::from_fn(|| registry.reserve_from(5, &mut spare)).count();
+        assert_eq!(left, 56, "what is spare may be had, but not entered");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::parker::Parker;
 use crate::seat::{Pulse, Seat};
 use crate::shared::Shared;
 use corrente_shim::atomic::{AtomicBool, AtomicU64, Ordering};
-use corrente_task::{TaskId, TaskRef};
+use corrente_task::{TaskId, TaskRef, memory};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -102,6 +102,7 @@ impl Watchdog {
         let mut watch = Watch::new(shared.seats.len());
         while !self.stop.load(Ordering::Acquire) {
             if watch.idle_ticks >= IDLE_TICKS {
+                memory::give_back();
                 self.parker.park_if(|| {
                     shared.idle.all_asleep()
                         && !shared.blocking.has_queue()

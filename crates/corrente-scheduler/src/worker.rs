@@ -7,11 +7,11 @@
 
 use crate::local::LocalQueue as LocalTasks;
 use crate::queue::LocalQueue;
-use crate::registry::Slot;
+use crate::registry::{Slot, Spare};
 use crate::seat::Seat;
 use crate::shared::Shared;
 use corrente_task::{Cause, Runnable};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use std::task::Waker;
 
 /// For so many polls after a sleep it is not known whether polls are short, and every item is worth a wake.
 const FRESH_POLLS: u32 = 16;
+
+/// A queue of so many tasks is short: behind them one does not wait long, and what it needs is still in the cache.
+const SHORT: usize = 256;
 
 /// What a worker keeps from thread to thread.
 pub(crate) struct Core {
@@ -41,7 +44,7 @@ pub(crate) struct Core {
     /// For the driver to fill. Empty between turns.
     ready: Cell<Vec<Waker>>,
     /// Places in the registry that it has reserved.
-    spare: RefCell<Vec<Slot>>,
+    spare: Cell<Spare>,
 }
 
 impl Core {
@@ -57,7 +60,7 @@ impl Core {
             searching: Cell::new(false),
             random: Cell::new(index as u64 + 1),
             ready: Cell::new(Vec::new()),
-            spare: RefCell::new(Vec::new()),
+            spare: Cell::default(),
         }
     }
 }
@@ -120,27 +123,50 @@ impl Worker {
         due
     }
 
-    /// A task of the pool has become ready on this thread.
+    /// A task of the pool has become ready on this thread. Where it goes is explained in the decision "behind
+    /// those that are ready".
     #[inline]
     pub(crate) fn push(&self, runnable: Runnable, cause: Cause) {
         if let Some(shake) = &self.shared.shake {
             return shake.scatter(&self.shared, runnable);
         }
         match cause {
-            Cause::Wake if !self.core.in_batch.get() => {
-                if let Some(displaced) = self.put_next(runnable) {
-                    self.enqueue(displaced);
-                    self.offer(self.core.queue.len());
-                }
-            }
-            Cause::Wake => self.enqueue(runnable),
-            // It was polled just now, so it goes behind all others. One item of the queue is this worker's
-            // own next poll, so a lone yielder wakes nobody.
-            Cause::Yield => {
+            _ if self.core.in_batch.get() => self.enqueue(runnable),
+            Cause::Wake => self.push_next(runnable),
+            Cause::Joined if self.core.queue.len() > SHORT => self.push_next(runnable),
+            Cause::Joined | Cause::Yield => self.push_back(runnable),
+        }
+    }
+
+    /// A new task: next if nothing else is, as it is often the one that is awaited first.
+    #[inline]
+    pub(crate) fn push_new(&self, runnable: Runnable) {
+        if let Some(shake) = &self.shared.shake {
+            return shake.scatter(&self.shared, runnable);
+        }
+        match self.core.next_full.get() {
+            false => self.push_next(runnable),
+            true => {
                 self.enqueue(runnable);
-                self.offer(self.core.queue.len().saturating_sub(1));
+                self.offer(self.core.queue.len());
             }
         }
+    }
+
+    #[inline]
+    fn push_next(&self, runnable: Runnable) {
+        if let Some(displaced) = self.put_next(runnable) {
+            self.enqueue(displaced);
+            self.offer(self.core.queue.len());
+        }
+    }
+
+    /// Behind all that is ready here. One item of the queue is this worker's own next poll, so a lone yielder wakes
+    /// nobody.
+    #[inline]
+    fn push_back(&self, runnable: Runnable) {
+        self.enqueue(runnable);
+        self.offer(self.core.queue.len().saturating_sub(1));
     }
 
     #[inline]
@@ -210,11 +236,10 @@ impl Worker {
     /// A place in the registry for a task that is spawned here.
     #[inline]
     pub(crate) fn reserve(&self) -> Option<Slot> {
-        let mut spare = self.core.spare.borrow_mut();
-        if spare.is_empty() {
-            self.shared.registry.reserve_batch(self.index, &mut spare);
-        }
-        spare.pop().or_else(|| self.shared.registry.reserve(self.index))
+        let mut spare = self.core.spare.get();
+        let slot = self.shared.registry.reserve_from(self.index, &mut spare);
+        self.core.spare.set(spare);
+        slot
     }
 
     /// Looks at the driver without waiting, and wakes whoever it says.

@@ -13,6 +13,7 @@ use crate::runnable::{self, Cause};
 use crate::scope;
 use crate::state::{Abort, Seize, Start};
 use crate::task_ref::TaskRef;
+use crate::waker;
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -79,7 +80,7 @@ pub(crate) unsafe fn end(task: &TaskRef, ending: Ending) {
 
 fn wake(task: &TaskRef, waker: Option<Waker>) {
     if let Some(waker) = waker {
-        task.contain(What::WakerPanic, || waker.wake());
+        task.contain(What::WakerPanic, || waker::wake_joined(waker));
     }
 }
 

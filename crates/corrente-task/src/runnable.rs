@@ -43,6 +43,8 @@ pub trait Schedule: Clone + Send + Sync + 'static {
 pub enum Cause {
     /// It rested and was woken.
     Wake,
+    /// It rested, and a task has ended that it waits for.
+    Joined,
     /// It was woken while it was being polled, often by itself.
     Yield,
 }

@@ -59,16 +59,37 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 }
 
 unsafe fn wake(data: *const ()) {
+    // SAFETY: as the caller's.
+    unsafe { wake_for(data, Cause::Wake) };
+}
+
+/// # Safety
+///
+/// `data` is the data pointer of a waker of this vtable, whose reference is handed over.
+unsafe fn wake_for(data: *const (), cause: Cause) {
     // SAFETY: the waker's reference keeps the header alive until the state word has taken it.
     let header = unsafe { header(data) };
     // SAFETY: as above.
     match unsafe { header.as_ref() }.state.wake() {
         Wake::Nothing => {}
         // SAFETY: the waker's reference is now the Runnable's.
-        Wake::Submit => unsafe { runnable::submit(header, Cause::Wake) },
+        Wake::Submit => unsafe { runnable::submit(header, cause) },
         // SAFETY: that was the last reference.
         Wake::Dealloc => unsafe { ending::free(header) },
     }
+}
+
+/// Wakes who has waited for a task that has just ended.
+///
+/// One of our tasks is queued, as asyncio does it, instead of being run next: it has often more tasks to wait for,
+/// and then finds the others ended, too.
+pub(crate) fn wake_joined(waker: Waker) {
+    if !is_ours(&waker) {
+        return waker.wake();
+    }
+    let waker = ManuallyDrop::new(waker);
+    // SAFETY: a waker of our vtable, whose reference goes into the wake.
+    unsafe { wake_for(waker.data(), Cause::Joined) };
 }
 
 unsafe fn wake_by_ref(data: *const ()) {

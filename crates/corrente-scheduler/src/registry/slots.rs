@@ -17,6 +17,27 @@ pub(crate) struct Slots {
     living: usize,
 }
 
+/// Places that were reserved together, for a worker that will soon want them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spare {
+    first: u32,
+    /// A bit for each that is left, counted from the first.
+    places: u64,
+}
+
+impl Spare {
+    /// The lowest place that is left.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<u32> {
+        if self.places == 0 {
+            return None;
+        }
+        let place = self.first + self.places.trailing_zeros();
+        self.places &= self.places - 1;
+        Some(place)
+    }
+}
+
 struct Chunk {
     tasks: [Option<TaskRef>; CHUNK],
     taken: [u64; WORDS],
@@ -33,12 +54,13 @@ impl Chunk {
             many: 0,
         })
     }
-    fn take_place(&mut self) -> usize {
+    /// Takes free places of one word: its number, and their bits. `choose` gives some of the bits it is given.
+    fn take_places(&mut self, choose: impl FnOnce(u64) -> u64) -> (usize, u64) {
         let word = self.taken.iter().position(|word| *word != u64::MAX).unwrap_or(0);
-        let bit = self.taken[word].trailing_ones() as usize;
-        self.taken[word] |= 1 << bit;
-        self.many += 1;
-        word * 64 + bit
+        let chosen = choose(!self.taken[word]);
+        self.taken[word] |= chosen;
+        self.many += chosen.count_ones() as usize;
+        (word, chosen)
     }
     fn is_callback(&self, place: usize) -> bool {
         self.callbacks[place / 64] >> (place % 64) & 1 == 1
@@ -52,6 +74,15 @@ fn split(slot: u32) -> (usize, usize) {
 impl Slots {
     /// Takes a place; it is empty until [`fill`](Self::fill). `None`: `limit` numbers are in use.
     pub(crate) fn reserve(&mut self, limit: u32) -> Option<u32> {
+        self.reserve_some(limit, |free| free & free.wrapping_neg())?.pop()
+    }
+
+    /// Takes several places at once, at most as many as a word has bits.
+    pub(crate) fn reserve_run(&mut self, limit: u32) -> Option<Spare> {
+        self.reserve_some(limit, |free| free)
+    }
+
+    fn reserve_some(&mut self, limit: u32, choose: impl FnOnce(u64) -> u64) -> Option<Spare> {
         if self.open.is_empty() {
             let next = u32::try_from(self.chunks.len()).ok()?;
             if next as usize >= limit as usize / CHUNK {
@@ -62,11 +93,11 @@ impl Slots {
         }
         let index = *self.open.last()?;
         let chunk = self.chunks[index as usize].get_or_insert_with(Chunk::new);
-        let place = chunk.take_place();
+        let (word, places) = chunk.take_places(choose);
         if chunk.many == CHUNK {
             self.open.pop();
         }
-        Some(index * CHUNK as u32 + place as u32)
+        Some(Spare { first: index * CHUNK as u32 + word as u32 * 64, places })
     }
 
     /// Puts a task into a reserved place.
@@ -169,6 +200,20 @@ mod tests {
             assert!(slots.vacate(number).is_some());
         }
         assert_eq!(slots.chunks.len(), 1);
+    }
+
+    #[test]
+    fn a_run_is_what_is_left_of_a_word() {
+        let mut slots = Slots::default();
+        assert_eq!((slots.reserve(u32::MAX), slots.reserve(u32::MAX)), (Some(0), Some(1)));
+        slots.vacate(0);
+        let mut run = slots.reserve_run(u32::MAX).unwrap_or_default();
+        let places: Vec<u32> = std::iter::from_fn(|| run.pop()).collect();
+        assert_eq!(places, [0].into_iter().chain(2..64).collect::<Vec<u32>>());
+        assert_eq!(slots.reserve(u32::MAX), Some(64));
+        let more = (1..4).filter_map(|_| slots.reserve_run(u32::MAX)).map(|mut run| run.pop());
+        assert_eq!(more.collect::<Vec<_>>(), [Some(65), Some(128), Some(192)]);
+        assert_eq!(slots.reserve(u32::MAX), Some(256), "the chunk was full");
     }
 
     #[test]

@@ -50,31 +50,31 @@ impl Drop for Entered {
     }
 }
 
-fn redeem() {
-    let _ = CURRENT.try_with(|current| {
-        let handle = match &*current.borrow() {
-            Current::Promised(promise) => promise.get().and_then(WeakHandle::upgrade),
-            _ => return,
-        };
-        if let Some(handle) = handle {
-            *current.borrow_mut() = Current::Known(handle);
-        }
-    });
-}
-
 /// Calls `f` with the current runtime's handle, if there is one.
 #[inline]
 fn try_with<R>(f: impl FnOnce(&Handle) -> R) -> Option<R> {
-    let known = CURRENT.try_with(|current| matches!(&*current.borrow(), Current::Known(_)));
-    if known == Ok(false) {
-        redeem();
-    }
-    CURRENT
-        .try_with(|current| match &*current.borrow() {
+    let with = |current: &RefCell<Current>| {
+        let promised = matches!(&*current.borrow(), Current::Promised(_));
+        if promised {
+            redeem(current);
+        }
+        match &*current.borrow() {
             Current::Known(handle) => Some(f(handle)),
             _ => None,
-        })
-        .unwrap_or(None)
+        }
+    };
+    CURRENT.try_with(with).unwrap_or(None)
+}
+
+#[cold]
+fn redeem(current: &RefCell<Current>) {
+    let handle = match &*current.borrow() {
+        Current::Promised(promise) => promise.get().and_then(WeakHandle::upgrade),
+        _ => None,
+    };
+    if let Some(handle) = handle {
+        *current.borrow_mut() = Current::Known(handle);
+    }
 }
 
 /// Calls `f` with the current runtime's handle, or panics with what to do about there being none.

@@ -31,7 +31,8 @@ pub fn create_task<F>(future: F) -> Task<F::Output>
 where
     F: IntoFuture<IntoFuture: Send + 'static, Output: Send + 'static>,
 {
-    TaskBuilder::new().spawn(future)
+    let options = Options::default();
+    current::with("create_task", |handle| handle.spawn_with(future.into_future(), options, false))
 }
 
 /// Runs a future that is not `Send` as a task of this thread.
