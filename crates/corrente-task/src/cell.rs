@@ -9,6 +9,7 @@
 use crate::context::{Context, ContextChoice};
 use crate::error::{Payload, TaskError, Unobserved, contained, drop_payload};
 use crate::header::{Header, Polled, VTable};
+use crate::memory;
 use crate::runnable::{Cause, Runnable, Schedule};
 use crate::state::{Snapshot, State};
 use crate::waker;
@@ -74,16 +75,15 @@ impl<F: Future, S: Schedule> Cell<F, S> {
             });
         }
         // Written field by field, so that a big future is not put together on the stack first.
-        let mut cell = Box::<Self>::new_uninit();
-        let target = cell.as_mut_ptr();
+        let cell = memory::allocate::<Self>();
+        let target = cell.as_ptr();
         // SAFETY: each write is to a field of the allocation, and all three fields are written.
-        let cell = unsafe {
+        unsafe {
             (&raw mut (*target).header).write(header);
             (&raw mut (*target).schedule).write(schedule);
             (&raw mut (*target).stage).write(UnsafeCell::new(Stage::Future(future)));
-            cell.assume_init()
-        };
-        NonNull::from(Box::leak(cell)).cast()
+        }
+        cell.cast()
     }
 }
 
@@ -91,8 +91,8 @@ impl<F: Future, S: Schedule> Cell<F, S> {
 ///
 /// `header` is the header of a live `Cell<F, S>`.
 unsafe fn cell<'a, F: Future, S>(header: NonNull<Header>) -> &'a Cell<F, S> {
-    // SAFETY: the cell is repr(C) and begins with its header; the pointer came from Box::leak of the
-    // whole cell, so it may be used for all of it.
+    // SAFETY: the cell is repr(C) and begins with its header; the pointer came from the allocation of
+    // the whole cell, so it may be used for all of it.
     unsafe { header.cast().as_ref() }
 }
 
@@ -234,6 +234,15 @@ unsafe fn unobserved<F: Future, S: Schedule>(header: NonNull<Header>, report: &U
 }
 
 unsafe fn dealloc<F: Future, S: Schedule>(header: NonNull<Header>) {
-    // SAFETY: made by Box::leak in `allocate`, and the last reference is gone.
-    drop(unsafe { Box::from_raw(header.cast::<Cell<F, S>>().as_ptr()) });
+    /// Frees the memory also when a destructor panics.
+    struct Free<T>(NonNull<T>);
+    impl<T> Drop for Free<T> {
+        fn drop(&mut self) {
+            // SAFETY: allocated in `allocate`; its contents were dropped below.
+            unsafe { memory::free(self.0) };
+        }
+    }
+    let cell = Free(header.cast::<Cell<F, S>>());
+    // SAFETY: the last reference is gone, so nobody uses the cell any more.
+    unsafe { ptr::drop_in_place(cell.0.as_ptr()) };
 }

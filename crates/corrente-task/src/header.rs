@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `state`, `vtable`, `id`, `location` | anybody with a reference |
 //! | `join` (the join slot) | the `Task`, while JOIN_WAKER is not set and the task not complete; once it is set, whoever completes the task; what is left over, the last reference |
-//! | `context` | the holder of RUNNING |
+//! | `context`, `lane` | the holder of RUNNING |
 //! | `notes.shared` | anybody, under its lock; no user code runs under it |
 //! | `notes.tree` | the holder of RUNNING |
 //!
@@ -36,6 +36,8 @@ pub(crate) struct Header {
     pub location: &'static Location<'static>,
     pub join: UnsafeCell<Option<Waker>>,
     context: UnsafeCell<Context>,
+    /// The task that this one awaits, if that is all it waits for: see `lane.rs`.
+    lane: UnsafeCell<Option<NonNull<Header>>>,
     notes: AtomicPtr<Notes>,
 }
 
@@ -147,6 +149,7 @@ impl Header {
             location,
             join: UnsafeCell::new(None),
             context: UnsafeCell::new(context),
+            lane: UnsafeCell::new(None),
             notes: AtomicPtr::new(ptr::null_mut()),
         }
     }
@@ -214,6 +217,20 @@ impl Header {
     pub fn replace_context(&self, next: Context) -> Context {
         // SAFETY: as for `context`; the old one is moved out, so no destructor runs inside.
         self.context.with_mut(|context| unsafe { std::mem::replace(&mut *context, next) })
+    }
+
+    /// The caller holds RUNNING.
+    #[inline]
+    pub fn lane(&self) -> Option<NonNull<Header>> {
+        // SAFETY: callers (`lane.rs`) are frames and seizers, which hold RUNNING.
+        self.lane.with(|lane| unsafe { *lane })
+    }
+
+    /// The caller holds RUNNING.
+    #[inline]
+    pub fn set_lane(&self, target: Option<NonNull<Self>>) {
+        // SAFETY: as for `lane`.
+        self.lane.with_mut(|lane| unsafe { *lane = target });
     }
 
     pub fn shared_context(&self) -> Option<SharedContext> {

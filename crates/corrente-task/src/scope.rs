@@ -28,11 +28,13 @@
 //!    [`Place`], which names the task, and sends `Gone` there instead of touching a foreign tree.
 //! 7. Passing a request on is a walk through the tasks that await each other, depth first, by a list and
 //!    not by recursion ([`finish`]): each task is asked once, and a request that comes round in a circle is
-//!    taken by the node that closes the circle, since there nobody else is left to end the waiting.
+//!    taken by the node that closes the circle, since there nobody else is left to end the waiting. So is one that
+//!    meets a task that has ended in the meantime.
 
 use crate::current::{self, Frame};
 use crate::error::{Cancelled, contained, drop_payload};
 use crate::id::TaskId;
+use crate::lane;
 use crate::runnable::{self, Cause};
 use crate::state::{LetGo, Seize, Snapshot};
 use crate::task_ref::TaskRef;
@@ -45,7 +47,7 @@ use std::task::Context;
 ///
 /// The caller holds RUNNING of `task`.
 #[inline]
-fn with_tree<R>(task: &TaskRef, f: impl FnOnce(&mut Tree) -> R) -> R {
+pub(crate) fn with_tree<R>(task: &TaskRef, f: impl FnOnce(&mut Tree) -> R) -> R {
     // SAFETY: the callers below are frames, pollers and seizers, which hold RUNNING, the lock of the tree.
     unsafe { task.header().notes().tree(f) }
 }
@@ -54,10 +56,16 @@ fn with_tree<R>(task: &TaskRef, f: impl FnOnce(&mut Tree) -> R) -> R {
 pub(crate) fn settle(task: &TaskRef, found: &mut Found) -> bool {
     let Some(notes) = task.header().notes_if_any() else { return false };
     let messages = notes.shared(|shared| std::mem::take(&mut shared.inbox));
+    if !messages.is_empty() {
+        lane::spill(task);
+    }
     let asked = with_tree(task, |tree| {
         tree.read(messages, found);
         tree.asked()
     });
+    if !found.forwards.is_empty() {
+        found.sender = Some(task.clone());
+    }
     if std::mem::take(&mut found.wake_self) {
         // We hold RUNNING: this only notes that the task is to be polled again.
         let _ = task.header().state.wake_by_ref();
@@ -123,6 +131,7 @@ pub fn cancelling_here() -> u32 {
 ///
 /// The caller holds RUNNING; the future is gone.
 pub(crate) fn clear(task: &TaskRef) {
+    task.header().set_lane(None);
     if task.header().notes_if_any().is_none() {
         return;
     }
@@ -169,8 +178,8 @@ impl Found {
 }
 
 enum Step {
-    /// A request on its way; who sends it, unless that is the task where all began.
-    Pass(Option<TaskRef>, Forward),
+    /// A request on its way, and who sends it.
+    Pass(TaskRef, Forward),
     /// All that followed from this task is done.
     Close(TaskId),
 }
@@ -181,7 +190,7 @@ fn pass_on(mut found: Found) {
     let mut open = HashSet::from([found.task]);
     let mut asked = HashSet::new();
     let mut steps = Vec::new();
-    extend(&mut steps, None, &mut found);
+    extend(&mut steps, &mut found);
     while let Some(step) = steps.pop() {
         let (sender, forward) = match step {
             Step::Pass(sender, forward) => (sender, forward),
@@ -190,25 +199,34 @@ fn pass_on(mut found: Found) {
                 continue;
             }
         };
-        let Forward { node, top, target, cancelled } = forward;
-        if open.contains(&target.id()) {
-            let Some(sender) = sender else { continue };
-            send_one(&sender, Message::Returned { node, top, cancelled }, false, &mut found);
-            extend(&mut steps, Some(sender), &mut found);
+        let target = &forward.target;
+        let comes_back = if open.contains(&target.id()) {
+            true
         } else if asked.insert(target.id()) {
             open.insert(target.id());
             steps.push(Step::Close(target.id()));
+            let cancelled = forward.cancelled.clone();
             let message = Message::Request { top: Key::ROOT, cancelled, own: false };
-            send_one(&target, message, true, &mut found);
-            extend(&mut steps, Some(target), &mut found);
+            let accepted = send_one(target, message, true, &mut found);
+            extend(&mut steps, &mut found);
+            !accepted && forward.is_refused()
+        } else {
+            false
+        };
+        if comes_back {
+            let Forward { node, top, cancelled, .. } = forward;
+            send_one(&sender, Message::Returned { node, top, cancelled }, false, &mut found);
+            extend(&mut steps, &mut found);
         }
     }
 }
 
-fn extend(steps: &mut Vec<Step>, sender: Option<TaskRef>, found: &mut Found) {
+fn extend(steps: &mut Vec<Step>, found: &mut Found) {
     found.flush();
-    let forwards = found.forwards.drain(..).rev();
-    steps.extend(forwards.map(|forward| Step::Pass(sender.clone(), forward)));
+    if let Some(sender) = found.sender.take() {
+        let forwards = found.forwards.drain(..).rev();
+        steps.extend(forwards.map(|forward| Step::Pass(sender.clone(), forward)));
+    }
 }
 
 fn send_one(task: &TaskRef, message: Message, count: bool, found: &mut Found) -> bool {
@@ -343,6 +361,7 @@ impl Scope {
             });
             with_tree(task, |tree| tree.route(place.key, cancelled, false, &mut found));
             frame.asked.set(true);
+            found.sender = Some(task.clone());
             // Leaves with the task's own waker are polled in this very poll or woken by the outer one.
             if std::mem::take(&mut found.wake_self) {
                 let _ = task.header().state.wake_by_ref();
@@ -364,6 +383,13 @@ impl Scope {
             leave(place);
         }
     }
+}
+
+/// The node in the tree of `task`, which is polled, that waits for `target`.
+pub(crate) fn spilled(task: &TaskRef, target: &TaskRef) -> Option<Scope> {
+    task.header().notes_if_any()?;
+    let key = with_tree(task, |tree| tree.find(target))?;
+    Some(Scope { place: Some(Place { task: task.clone(), key }) })
 }
 
 fn leave(place: Place) {

@@ -4,11 +4,11 @@ use crate::budget;
 use crate::current::{self, Begun};
 use crate::detach::Detach;
 use crate::error::{Cancelled, TaskError, What};
+use crate::lane::Awaiting;
 use crate::node;
 use crate::reclaim::{self, Job};
-use crate::scope::Scope;
+
 use crate::task_ref::TaskRef;
-use crate::tree::Kind;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -29,7 +29,7 @@ use std::task::{Context, Poll, ready};
 /// asyncio: `Task`. Unlike there it is safe to use from any thread, and has one owner.
 pub struct Task<T> {
     task: TaskRef,
-    scope: Scope,
+    awaiting: Awaiting,
     begun: Begun,
     taken: Taken,
     _output: PhantomData<T>,
@@ -57,7 +57,7 @@ impl<T> Task<T> {
     pub(crate) unsafe fn new(task: TaskRef) -> Self {
         Self {
             task,
-            scope: Scope::new(),
+            awaiting: Awaiting::Nowhere,
             begun: Begun::new(),
             taken: Taken::No,
             _output: PhantomData,
@@ -119,26 +119,25 @@ impl<T> Task<T> {
             self.name()
         );
         self.task.check_not_current();
-        let requested = current::with_frame(|frame| self.scope.take_request(frame?));
+        let requested = current::with_frame(|frame| self.awaiting.take_request(frame?, &self.task));
         if let Some(cancelled) = requested {
-            self.scope.leave();
+            self.awaiting.leave(&self.task);
             return Poll::Ready(Err(cancelled));
         }
         if self.task.done() {
             ready!(budget::poll_proceed(cx));
-            self.scope.leave();
+            self.awaiting.leave(&self.task);
             return Poll::Ready(Ok(()));
         }
         current::with_frame(|frame| {
             if let Some(frame) = frame {
-                let target = &self.task;
-                self.scope.enter(frame, cx, || Kind::ForwardOne(target.clone()));
+                self.awaiting.enter(frame, cx, &self.task);
             }
         });
         if self.register(cx) {
             return Poll::Pending;
         }
-        self.scope.leave();
+        self.awaiting.leave(&self.task);
         Poll::Ready(Ok(()))
     }
 
@@ -305,7 +304,7 @@ impl<T> Deref for Task<T> {
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        self.scope.leave();
+        self.awaiting.leave(&self.task);
         let header = self.task.header();
         let before = header.state.drop_handle();
         if before.is_complete() {

@@ -8,7 +8,7 @@ use crate::error::Cancelled;
 use crate::id::TaskId;
 use crate::task_ref::TaskRef;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
 /// The index of the root, which is no node: the task's own future.
@@ -34,10 +34,13 @@ pub(crate) enum Message {
     /// A request for the leaves below `top`.
     /// `own`: sent by the task itself, from within its poll.
     Request { top: Key, cancelled: Cancelled, own: bool },
-    /// `node` passed a request on, and it came round in a circle: it is to take it itself.
+    /// `node` passed a request on, and it came round in a circle, or met a task that had just ended: the node is to
+    /// take it itself.
     Returned { node: Key, top: Key, cancelled: Cancelled },
     /// The node's future was dropped, or moved, outside of its task.
     Gone(Key),
+    /// So was the handle of this task, which waited in the lane.
+    Left(TaskRef),
 }
 
 /// What a node does with a request.
@@ -135,6 +138,11 @@ pub(crate) struct Removed {
 }
 
 impl Removed {
+    /// A reference to be given up outside.
+    fn reference(task: TaskRef) -> Self {
+        Self { requests: Vec::new(), _kind: Kind::ForwardOne(task), _waker: None }
+    }
+
     /// The messages that bring back what nobody has taken.
     pub fn put_back(&self) -> impl Iterator<Item = Message> {
         self.requests.iter().filter_map(|held| held.request.put_back())
@@ -147,11 +155,23 @@ pub(crate) struct Forward {
     pub top: Key,
     pub target: TaskRef,
     pub cancelled: Cancelled,
+    /// For a node that passes it on to several: how many of them have not refused it.
+    willing: Option<Arc<AtomicUsize>>,
+}
+
+impl Forward {
+    /// The target has ended: it cannot be interrupted. True if nobody else was asked instead.
+    pub fn is_refused(&self) -> bool {
+        // Relaxed: only the thread that deals out the request counts.
+        self.willing.as_ref().is_none_or(|willing| willing.fetch_sub(1, Ordering::Relaxed) == 1)
+    }
 }
 
 /// What dealing out requests in the tree of `task` leaves to be done when nothing is borrowed.
 pub(crate) struct Found {
     pub task: TaskId,
+    /// The task whose nodes pass something on, if that is so.
+    pub sender: Option<TaskRef>,
     pub wake_self: bool,
     pub wakers: Vec<Waker>,
     pub forwards: Vec<Forward>,
@@ -162,6 +182,7 @@ impl Found {
     pub const fn new(task: TaskId) -> Self {
         Self {
             task,
+            sender: None,
             wake_self: false,
             wakers: Vec::new(),
             forwards: Vec::new(),
@@ -212,6 +233,10 @@ impl Tree {
     fn append(&mut self, parent: u32, kind: Kind, waker: Option<Waker>) -> Key {
         let index = self.nodes.len() as u32;
         let (generation, requests) = (0, Vec::new());
+        if index == 0 {
+            // A timeout around a wait for a task: few have more, and a vector would begin with four.
+            self.nodes.reserve_exact(2);
+        }
         self.nodes.push(Node {
             generation,
             live: true,
@@ -355,18 +380,38 @@ impl Tree {
             match message {
                 Message::Request { top, cancelled, own } => self.route(top, cancelled, own, found),
                 Message::Returned { node, top, cancelled } => {
-                    let request = Request::new(top, cancelled, false);
                     if self.get(node).is_some() {
+                        let request = Request::new(top, cancelled, false);
                         self.hold(node.index, &request, found);
+                    } else {
+                        self.route(top, cancelled, false, found);
                     }
                 }
-                Message::Gone(key) => {
-                    let Some(removed) = self.remove(key) else { continue };
-                    self.read(removed.put_back().collect(), found);
-                    found.garbage.push(removed);
+                Message::Gone(key) => self.read_gone(key, found),
+                Message::Left(target) => {
+                    if let Some(key) = self.find(&target) {
+                        self.read_gone(key, found);
+                    }
+                    found.garbage.push(Removed::reference(target));
                 }
             }
         }
+    }
+
+    fn read_gone(&mut self, key: Key, found: &mut Found) {
+        if let Some(removed) = self.remove(key) {
+            self.read(removed.put_back().collect(), found);
+            found.garbage.push(removed);
+        }
+    }
+
+    /// The node that waits for this one task.
+    pub fn find(&self, target: &TaskRef) -> Option<Key> {
+        let is_it = |node: &Node| {
+            node.live && matches!(&node.kind, Kind::ForwardOne(task) if task == target)
+        };
+        let index = self.nodes.iter().position(is_it)?;
+        Some(Key { index: index as u32, generation: self.nodes[index].generation })
     }
 
     /// Hands a request to every leaf at or below `top`.
@@ -414,17 +459,22 @@ impl Tree {
 
     fn hand(&mut self, index: u32, request: &Arc<Request>, found: &mut Found) {
         let node = &self.nodes[index as usize];
-        let mut passed_on = false;
+        let before = found.forwards.len();
+        let willing = matches!(node.kind, Kind::Forward(_)).then(Arc::<AtomicUsize>::default);
         for target in node.kind.targets(found.task) {
-            passed_on = true;
             found.forwards.push(Forward {
                 node: Key { index, generation: node.generation },
                 top: request.top,
                 target: target.clone(),
                 cancelled: request.cancelled.clone(),
+                willing: willing.clone(),
             });
         }
-        if passed_on {
+        let passed_on = found.forwards.len() - before;
+        if let Some(willing) = willing {
+            willing.store(passed_on, Ordering::Relaxed);
+        }
+        if passed_on > 0 {
             request.taken.store(true, Ordering::Relaxed);
         } else {
             self.hold(index, request, found);

@@ -297,6 +297,65 @@ fn cancel_and_join() {
     });
 }
 
+/// A task that waits for another one is cancelled while that one ends: the request goes there too late, or in time,
+/// and whoever has it, the wait is over.
+#[test]
+fn cancel_and_awaited_task_ends() {
+    loom::model(|| {
+        let queue = Queue::default();
+        let inner = queue.spawn(async { 7 });
+        let mut outer = queue.spawn(inner);
+        let inner_poll = queue.take().unwrap();
+        queue.run_one();
+        let thread = cancel(outer.as_ref());
+        inner_poll.run();
+        let asked = thread.join().unwrap();
+        queue.run_all();
+        match outer.try_outcome() {
+            Some(Ok(7)) => {}
+            Some(Err(TaskError::Cancelled(_))) => assert!(asked),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(queue.ended(), 2);
+    });
+}
+
+/// A handle that a task waits at is dropped on another thread, while the awaited task ends there and a request is on
+/// its way: the request goes to one of the two, and nothing is used after it is gone.
+#[test]
+fn cancel_and_awaited_handle_dropped_elsewhere() {
+    loom::model(|| {
+        let queue = Queue::default();
+        let place = Arc::new(Mutex::new(None::<Task<u32>>));
+        let theirs = place.clone();
+        let inner = queue.spawn(async { 7 });
+        let mut outer = queue.spawn(async move {
+            let mut inner = inner;
+            poll_fn(|cx| {
+                assert!(Pin::new(&mut inner).poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            *theirs.lock().unwrap() = Some(inner);
+            pending::<()>().await;
+        });
+        let inner_poll = queue.take().unwrap();
+        queue.run_one();
+        let inner = place.lock().unwrap().take().unwrap();
+        let asked = inner.as_ref().clone();
+        let thread = thread::spawn(move || {
+            drop(inner);
+            inner_poll.run();
+        });
+        assert!(outer.cancel());
+        thread.join().unwrap();
+        queue.run_all();
+        if asked.cancelling() == 0 {
+            assert!(is_cancelled(&mut outer));
+        }
+    });
+}
+
 /// Two tasks that await each other, cancelled from two threads.
 #[test]
 fn cancel_and_cancel_in_a_circle() {
