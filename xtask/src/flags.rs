@@ -90,7 +90,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "conformance",
-        arguments: "[--record] [--only TEXT] [--repeat N]",
+        arguments: "[--record|--mutations] [--only TEXT] [--repeat N]",
         summary: "corrente's traces beside those of CPython's asyncio",
         detail: "`cargo xtask conformance --help` says more.",
     },
