@@ -5,7 +5,7 @@
 use corrente::testing::Gate;
 use corrente::{
     Builder, ContextVar, DoneCallbacks, Future, TaskGroup, catch_cancel, create_task, current_task,
-    sleep, to_thread, try_gather, yield_now,
+    get_running_loop, sleep, to_thread, try_gather, yield_now,
 };
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -135,4 +135,31 @@ fn a_cancelled_to_thread_never_calls_a_function_that_has_not_begun() {
         })
         .unwrap();
     assert!(!called.load(SeqCst), "it was called after its caller had gone");
+}
+
+#[test]
+fn a_callback_that_was_taken_back_from_a_future_is_not_called() {
+    in_fifo_order(async {
+        let (future, called) = (Future::new(), Arc::new(Mutex::new(Vec::new())));
+        let keys = ["first", "second"].map(|name| {
+            let called = called.clone();
+            future.add_done_callback(move |_| called.lock().unwrap().push(name))
+        });
+        assert!(future.remove_done_callback(keys[0]));
+        assert!(!future.remove_done_callback(keys[0]));
+        future.set_result(()).unwrap();
+        sleep(SHORT).await;
+        assert!(!future.remove_done_callback(keys[1]));
+        assert_eq!(*called.lock().unwrap(), ["second"]);
+    });
+}
+
+#[test]
+fn a_sleep_counts_from_its_first_poll() {
+    in_fifo_order(async {
+        let late = sleep(SHORT);
+        sleep(LONG).await;
+        late.await;
+        assert_eq!(get_running_loop().unwrap().time(), LONG + SHORT);
+    });
 }

@@ -120,6 +120,22 @@ async fn a_panic_stops_the_siblings_and_comes_out_after_their_clean_ups() {
 }
 
 #[corrente::test]
+async fn a_panic_is_not_hidden_by_the_error_that_came_first() {
+    let group = create_task(TaskGroup::run(async |group| {
+        group.create_task(with_cleanup(sleep(LONG), async {
+            if true {
+                panic!("while cleaning up")
+            }
+        }));
+        sleep(SHORT).await;
+        group.create_task(parse_error());
+        sleep(LONG).await;
+    }));
+    let error = group.outcome().await.unwrap_err();
+    assert!(error.is_panic() && error.to_string().contains("while cleaning up"), "{error}");
+}
+
+#[corrente::test]
 async fn a_panic_of_the_body_stops_the_children() {
     let cleaned = Arc::new(AtomicU32::new(0));
     let count = cleaned.clone();
