@@ -2,10 +2,11 @@
 //!
 //! The comparison itself is a test program of the facade, `crates/corrente/tests/conformance/`; this runs
 //! it in release and as often as the project promises. With `--record` nothing of corrente runs: CPython
-//! is asked again, and must print what is kept.
+//! is asked again, and must print what is kept. With `--mutations` corrente is broken in many ways, one
+//! after the other, and the comparison must notice each.
 
-use crate::shell;
 use crate::workspace::Workspace;
+use crate::{planted, shell};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -13,10 +14,13 @@ use std::process::Command;
 const REPEAT: &str = "50";
 const VERSION: &str = "3.13";
 
-const USAGE: &str = "cargo xtask conformance [--record] [--only TEXT] [--repeat N]
+const USAGE: &str = "cargo xtask conformance [--record|--mutations] [--only TEXT] [--repeat N]
 
---only TEXT   only the scenarios whose id contains TEXT, for example taskgroup/
+--only TEXT   only the scenarios whose id contains TEXT, for example taskgroup/;
+              with --mutations, only the patches whose path contains it
 --repeat N    runs of each parallel scenario on two workers (50)
+--mutations   replays the bugs of crates/*/planted/*.patch that the scenarios are to notice, each in a
+              copy of the project, in FIFO mode, up to the first scenario that differs
 --record      runs the Python side again, with CPython 3.13, and fails if it prints anything new;
               the interpreter is $PYTHON, or the first 3.13 of python3.13, python3 and pyenv";
 
@@ -24,11 +28,12 @@ const USAGE: &str = "cargo xtask conformance [--record] [--only TEXT] [--repeat 
 pub fn run(workspace: &Workspace, args: &[String]) -> Result<(), String> {
     let mut only = None;
     let mut repeat = REPEAT.to_owned();
-    let mut record = false;
+    let (mut record, mut mutations) = (false, false);
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         match arg.as_str() {
             "--record" => record = true,
+            "--mutations" => mutations = true,
             "--only" => only = Some(rest.next().ok_or("--only: which ids?")?.clone()),
             "--repeat" => repeat = rest.next().ok_or("--repeat: how often?")?.clone(),
             "--help" | "-h" => {
@@ -40,6 +45,9 @@ pub fn run(workspace: &Workspace, args: &[String]) -> Result<(), String> {
     }
     if record {
         return ask_python(workspace);
+    }
+    if mutations {
+        return planted::mutations(workspace, only.as_deref().unwrap_or_default());
     }
     let mut command = workspace.cargo();
     command.args(["test", "--quiet", "--release", "--package", "corrente"]);

@@ -60,7 +60,8 @@ const COMMANDS: &[Command] = &[
         arguments: "[CRATE…] [--long] [--planted]",
         summary: "the models of every crate that has tests/loom*.rs",
         detail: "--long     explores 3 preemptions per run in place of 2 (much slower)\n\
-                 --planted  replays crates/*/planted/*.patch: each bug must turn a model red\n\
+                 --planted  replays crates/*/planted/*.patch: each bug must turn a model red (those\n\
+                 that the scenarios must notice: conformance --mutations)\n\
                  CRATE      with or without `corrente-` in front",
     },
     Command {
@@ -99,7 +100,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "conformance",
-        arguments: "[--record] [--only TEXT] [--repeat N]",
+        arguments: "[--record|--mutations] [--only TEXT] [--repeat N]",
         summary: "corrente's traces beside those of CPython's asyncio",
         detail: "`cargo xtask conformance --help` says more.",
     },

@@ -1,4 +1,5 @@
-//! `cargo xtask loom --planted`: every planted bug must turn a test red.
+//! Planted bugs, each of which must turn a test red: `cargo xtask loom --planted`, and `cargo xtask
+//! conformance --mutations` for those that the scenarios must notice.
 //!
 //! A planted bug is a patch in `crates/NAME/planted/`. Lines above the patch that begin with `#` say what
 //! it breaks, and may say which tests should notice:
@@ -6,7 +7,7 @@
 //! ```text
 //! # Sleeps without the second look: a push between look and park is lost.
 //! # test: idle_protocol        only tests with this in their names (default: all)
-//! # target: loom_idle          this file of tests/ (default: loom), or `lib` for unit tests
+//! # target: loom_idle          this target of tests/ (default: loom), or `lib` for unit tests
 //! # crate: corrente-scheduler  whose tests (default: the crate whose folder holds the patch)
 //! ```
 //!
@@ -26,20 +27,46 @@ use std::time::{Duration, Instant};
 /// No model with a bug in it has needed a tenth of this.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// The test target that compares with CPython. It has no libtest, and options of its own.
+const CONFORMANCE: &str = "conformance";
+
 /// `cargo xtask loom --planted`
 pub fn run(workspace: &Workspace, crates: &[String]) -> Result<(), String> {
     let chosen: BTreeSet<&str> =
         workspace.chosen(crates)?.into_iter().map(|package| package.folder.as_str()).collect();
+    let of_models = |bug: &Bug| bug.target != CONFORMANCE && chosen.contains(bug.folder.as_str());
+    let (red, all) = replay(workspace, of_models)?;
+    println!("planted: {red} of {all} turn a model red");
+    all_noticed(red, all)
+}
+
+/// `cargo xtask conformance --mutations`
+pub fn mutations(workspace: &Workspace, only: &str) -> Result<(), String> {
+    let wanted = |bug: &Bug| bug.target == CONFORMANCE && bug.file.contains(only);
+    let (noticed, all) = replay(workspace, wanted)?;
+    println!("mutations: {noticed} of {all} noticed");
+    all_noticed(noticed, all)
+}
+
+fn all_noticed(noticed: usize, all: usize) -> Result<(), String> {
+    match noticed == all {
+        true => Ok(()),
+        false => Err("a planted bug went unnoticed".to_owned()),
+    }
+}
+
+/// Tries each bug that is `wanted`: how many turned a test red, and how many there are.
+fn replay(workspace: &Workspace, wanted: impl Fn(&Bug) -> bool) -> Result<(usize, usize), String> {
     let files = workspace.files()?;
     let mut bugs = Vec::new();
     for file in files.iter().filter(|file| is_planted(file)) {
         let bug = Bug::read(workspace, file)?;
-        if chosen.contains(bug.folder.as_str()) {
+        if wanted(&bug) {
             bugs.push(bug);
         }
     }
     if bugs.is_empty() {
-        return Err("no bug is planted in these crates".to_owned());
+        return Err("no such bug is planted".to_owned());
     }
     let field = Field::lay_out(workspace, &files)?;
     let mut red = 0;
@@ -55,11 +82,7 @@ pub fn run(workspace: &Workspace, crates: &[String]) -> Result<(), String> {
         };
         println!("{line}");
     }
-    println!("planted: {red} of {} turn a model red", bugs.len());
-    match red == bugs.len() {
-        true => Ok(()),
-        false => Err("a planted bug went unnoticed".to_owned()),
-    }
+    Ok((red, bugs.len()))
 }
 
 fn is_planted(file: &str) -> bool {
@@ -161,6 +184,9 @@ impl Field {
         let mut command = Command::new(binary);
         // Otherwise a panic that ends in an abort would take its message, and the test's name, along.
         command.arg("--nocapture");
+        if bug.target == CONFORMANCE {
+            command.arg("--first");
+        }
         command.args(&bug.test).current_dir(self.root.join(&bug.folder));
         loom::model_environment(&mut command, 2);
         watch(&mut command, &self.target.join("output.txt"))
@@ -180,7 +206,11 @@ impl Field {
                 command.args(["--release", "--target-dir"]).arg(self.target.join("loom"));
                 loom::model_environment(&mut command, 2);
             }
-            false => _ = command.arg("--target-dir").arg(self.target.join("plain")),
+            // Nobody debugs these: without the symbols a build takes half the time.
+            false => {
+                command.env("CARGO_PROFILE_DEV_DEBUG", "false");
+                command.arg("--target-dir").arg(self.target.join("plain"));
+            }
         }
         let messages = shell::output(&mut command)
             .map_err(|error| format!("does not compile, so it proves nothing\n{error}"))?;
@@ -228,7 +258,8 @@ fn read(log: &Path) -> String {
 /// Red names the tests that failed or, if the run was cut short, those that panicked, or how it ended.
 fn verdict(status: ExitStatus, output: &str) -> Verdict {
     if status.success() {
-        let ran: u64 = output.lines().filter_map(shell::passed_in).sum();
+        let agreed = output.lines().filter_map(agreed_in);
+        let ran: u64 = output.lines().filter_map(shell::passed_in).chain(agreed).sum();
         return match ran {
             0 => Verdict::Unclear("no test of that name ran".to_owned()),
             _ => Verdict::Green,
@@ -237,6 +268,11 @@ fn verdict(status: ExitStatus, output: &str) -> Verdict {
     let noticed = [failed_tests(output), panicked_tests(output)];
     let noticed = noticed.into_iter().find(|tests| !tests.is_empty());
     Verdict::Red(noticed.unwrap_or_else(|| vec![status.to_string()]))
+}
+
+/// The count in the conformance suite's closing line.
+fn agreed_in(text: &str) -> Option<u64> {
+    text.strip_prefix("conformance: ")?.split_once(" agree,")?.0.parse().ok()
 }
 
 /// What libtest calls failed.
@@ -293,6 +329,12 @@ mod tests {
         let output = "running 2 tests\nthread 'a::b' (77) panicked at src/x.rs:1:2:\nno\n\
                       thread '<unnamed>' panicked at y\nthread 'a::b' panicked at z\n";
         assert_eq!(panicked_tests(output), ["a::b"]);
+    }
+
+    #[test]
+    fn agreeing_scenarios_are_counted() {
+        assert_eq!(agreed_in("conformance: 29 agree, 0 differ, 0 left out"), Some(29));
+        assert_eq!(agreed_in("conformance: 29 of 29"), None);
     }
 
     #[test]

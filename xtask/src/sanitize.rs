@@ -85,10 +85,19 @@ fn prepare(workspace: &Workspace, kind: Kind) -> Result<Command, String> {
         command.current_dir(&workspace.root).args(["+nightly", "test"]);
     }
     // Doctests are left out: rustdoc would link them without the sanitizer.
-    command.args(["--tests", "--target", &debian::host()]).env("RUSTFLAGS", kind.rustflags());
-    let suppressions = workspace.root.join("ci/tsan.supp");
-    command.env("TSAN_OPTIONS", format!("suppressions={} halt_on_error=1", suppressions.display()));
-    command.env("ASAN_OPTIONS", "detect_stack_use_after_return=1");
+    command
+        .args(["--tests", "--no-fail-fast", "--target", &debian::host()])
+        .env("RUSTFLAGS", kind.rustflags());
+    // One of these for each, since by them a test knows where it is. (Exit code 23 is the default.)
+    match kind {
+        Kind::Address => command.env("ASAN_OPTIONS", "detect_stack_use_after_return=1"),
+        Kind::Leak => command.env("LSAN_OPTIONS", "exitcode=23"),
+        Kind::Thread => {
+            let suppressions = workspace.root.join("ci/tsan.supp");
+            let options = format!("suppressions={} halt_on_error=1", suppressions.display());
+            command.env("TSAN_OPTIONS", options)
+        }
+    };
     Ok(command)
 }
 

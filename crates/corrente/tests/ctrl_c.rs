@@ -54,6 +54,12 @@ fn child(main: impl Future<Output = ()>) {
 }
 
 fn parent() {
+    if std::env::var_os("TSAN_OPTIONS").is_some() {
+        // It keeps a signal back until the thread next calls what it has replaced. A thread that is parked
+        // calls nothing: std's parking goes to the kernel by itself.
+        println!("SKIPPED: Ctrl-C: the thread sanitizer delivers no signal to a parked thread");
+        return;
+    }
     // (case, lines after "ready", signals, whether it dies of the signal)
     let cases = [
         ("child-cleans-up", "cleaned\n", 1, true),

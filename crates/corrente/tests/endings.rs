@@ -1,9 +1,9 @@
 //! How a run may end, and how it may be misused: each with its own clear answer.
 
-use corrente::{Builder, RunError, Runner, create_task, sleep, try_run};
+use corrente::{Builder, RunError, Runner, create_task, sleep, try_run, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 fn panic_text(f: impl FnOnce()) -> String {
@@ -221,6 +221,34 @@ fn a_runner_keeps_its_tasks_and_stands_still_between_runs() {
     runner.close();
     runner.close();
     assert!(matches!(runner.run(async {}), Err(RunError::Closed)));
+}
+
+#[test]
+fn between_two_runs_no_worker_polls_anything() {
+    let mut runner = Builder::new().workers(2).runner().unwrap();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let count = polls.clone();
+    runner
+        .run(async {
+            drop(create_task(async move {
+                loop {
+                    count.fetch_add(1, SeqCst);
+                    yield_now().await;
+                }
+            }));
+            sleep(Duration::from_millis(5)).await;
+        })
+        .unwrap();
+    let frozen = polls.load(SeqCst);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(polls.load(SeqCst), frozen, "it went on although nothing runs");
+    runner
+        .run(async {
+            while polls.load(SeqCst) == frozen {
+                sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .unwrap();
 }
 
 #[test]

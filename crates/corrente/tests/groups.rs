@@ -1,11 +1,12 @@
 //! Groups: errors as a tree, split by type, panics, clean-ups, misuse; nothing outlives a group.
 
 use corrente::{
-    Error, ErrorGroup, GroupClosed, TaskGroup, catch_cancel, create_task, sleep, with_cleanup,
+    Error, ErrorGroup, GroupClosed, TaskGroup, catch_cancel, create_task, join, sleep,
+    with_cleanup, yield_now,
 };
 use std::io;
 use std::num::ParseIntError;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -116,6 +117,22 @@ async fn a_panic_stops_the_siblings_and_comes_out_after_their_clean_ups() {
     let error = outcome.unwrap_err();
     assert!(error.is_panic() && error.to_string().contains("a child"), "{error}");
     assert_eq!(cleaned.load(SeqCst), 3);
+}
+
+#[corrente::test]
+async fn a_panic_is_not_hidden_by_the_error_that_came_first() {
+    let group = create_task(TaskGroup::run(async |group| {
+        group.create_task(with_cleanup(sleep(LONG), async {
+            if true {
+                panic!("while cleaning up")
+            }
+        }));
+        sleep(SHORT).await;
+        group.create_task(parse_error());
+        sleep(LONG).await;
+    }));
+    let error = group.outcome().await.unwrap_err();
+    assert!(error.is_panic() && error.to_string().contains("while cleaning up"), "{error}");
 }
 
 #[corrente::test]
@@ -247,4 +264,33 @@ async fn many_children_on_all_workers() {
         .unwrap();
         assert_eq!(total.load(SeqCst), 550);
     }
+}
+
+/// The group asks the child to stop, and so does the body, which waits for it: here late, since it is held up
+/// until the child's clean-up has begun. A second request would cut that short.
+#[corrente::test(workers = 2)]
+async fn a_child_that_the_body_awaits_is_asked_once() {
+    let (held_up, cleaned) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (begins, begun) = std::sync::mpsc::channel();
+    let (until, note) = (held_up.clone(), cleaned.clone());
+    let ended = TaskGroup::run(async move |group| {
+        let child = group.create_task(with_cleanup(std::future::pending::<()>(), async move {
+            begins.send(()).unwrap();
+            sleep(Duration::from_millis(20)).await;
+            note.store(true, SeqCst);
+        }));
+        group.create_task(async move {
+            while !until.load(SeqCst) {
+                yield_now().await;
+            }
+            Err::<(), _>("stop")
+        });
+        join!(child, async move {
+            yield_now().await;
+            held_up.store(true, SeqCst);
+            begun.recv_timeout(Duration::from_secs(60)).unwrap();
+        });
+    });
+    assert_eq!(ended.await.unwrap_err().len(), 1);
+    assert!(cleaned.load(SeqCst), "the clean-up was cut short");
 }

@@ -74,6 +74,27 @@ async fn a_separator_beyond_the_limit_leaves_everything() {
     assert_eq!(reader.read_exactly(9).await.unwrap(), b"abcdefgh;");
 }
 
+/// The limit is that of a line without its end.
+#[corrente::test]
+async fn what_is_as_long_as_the_limit_is_read() {
+    let reader = StreamReader::new(4);
+    reader.feed_data(b"abcd\nefgh;");
+    assert_eq!(reader.readline().await.unwrap(), b"abcd\n");
+    assert_eq!(reader.read_until(&[";"]).await.unwrap(), b"efgh;");
+}
+
+#[corrente::test]
+async fn a_stream_that_has_ended_is_not_at_its_end_while_bytes_are_left() {
+    let reader = StreamReader::new(4);
+    reader.feed_data(b"ab");
+    reader.feed_eof();
+    assert!(!reader.at_eof());
+    assert_eq!(reader.read(1).await.unwrap(), b"a");
+    assert!(!reader.at_eof());
+    assert_eq!(reader.read(9).await.unwrap(), b"b");
+    assert!(reader.at_eof());
+}
+
 #[corrente::test]
 async fn the_first_of_several_separators_counts() {
     let reader = StreamReader::new(100);

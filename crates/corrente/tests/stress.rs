@@ -1,14 +1,15 @@
 //! Cancels at random moments on two workers: nested groups, timeouts, shields, clean-ups.
 //!
 //! Every clean-up that began ends exactly once, no task outlives the group that was awaited, the counts of
-//! requests come back to zero, and nothing is left over. `CORRENTE_STRESS_SECONDS=60` for the long form.
+//! requests come back to zero, and nothing is left over. `CORRENTE_STRESS_SECONDS=60` for the long form. Then the
+//! two shapes that a cancel could get lost in: tasks that await each other, and a chain longer than any stack.
 
 use corrente::{
     Builder, TaskGroup, all_tasks, catch_cancel, create_task, current_task, shield_ref, sleep,
-    timeout, with_cleanup, yield_now,
+    sync::oneshot, timeout, with_cleanup, yield_now,
 };
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -157,34 +158,65 @@ fn random_cancels_lose_nothing() {
     assert_eq!(counts.twice.load(SeqCst), 0);
 }
 
-/// Two tasks that await each other, cancelled from two threads.
+/// Two tasks that await each other, cancelled from two threads at the same moment.
 #[test]
 fn a_circle_is_cancelled_from_two_sides() {
     for _ in 0..200 {
-        Builder::new()
-            .workers(2)
-            .run(async {
-                let (to_a, from_b) = std::sync::mpsc::channel::<corrente::Task<()>>();
-                let a = create_task(async move {
-                    let b = loop {
-                        match from_b.try_recv() {
-                            Ok(b) => break b,
-                            Err(_) => yield_now().await,
-                        }
-                    };
-                    b.await;
-                });
-                let a_ref = a.as_ref().clone();
-                let b = create_task(a);
-                let b_ref = b.as_ref().clone();
-                to_a.send(b).unwrap();
-                sleep(Duration::from_micros(200)).await;
-                let threads = [a_ref.clone(), b_ref.clone()]
-                    .map(|task| std::thread::spawn(move || task.cancel()));
-                a_ref.finished().await;
-                b_ref.finished().await;
-                threads.into_iter().for_each(|thread| drop(thread.join()));
-            })
-            .unwrap();
+        let both_end = Builder::new().workers(2).run(async {
+            let (to_first, second) = oneshot::channel::<corrente::Task<()>>();
+            let first = create_task(async move { second.await.unwrap().await });
+            let first_ref = first.as_ref().clone();
+            let second = create_task(first);
+            let second_ref = second.as_ref().clone();
+            to_first.send(second).unwrap();
+            let start = Arc::new(Barrier::new(2));
+            let threads = [&first_ref, &second_ref].map(|task| {
+                let (task, start) = (task.clone(), start.clone());
+                std::thread::spawn(move || {
+                    start.wait();
+                    task.cancel()
+                })
+            });
+            let both = async {
+                first_ref.finished().await;
+                second_ref.finished().await;
+            };
+            let both_end = timeout(Duration::from_secs(60), both).await;
+            let asked = threads.map(|thread| thread.join().unwrap());
+            assert!(asked[0] || asked[1], "whichever came first found its task alive");
+            both_end
+        });
+        assert_eq!(both_end.unwrap(), Ok(()), "they wait for each other");
     }
+}
+
+/// 100,000 tasks, each of which awaits the one before, cancelled at the last. No thread has more stack than
+/// 256 KiB: whatever recurses as deep as the chain is long, ends there.
+#[test]
+fn a_long_chain_is_cancelled_at_its_head_on_small_stacks() {
+    const LINKS: u64 = 100_000;
+    const STACK: usize = 256 << 10;
+    let chain = || {
+        let chain = async {
+            let (begun, cleaned) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+            let mut head = create_task(std::future::pending::<()>());
+            for _ in 0..LINKS {
+                let (begun, cleaned) = (begun.clone(), cleaned.clone());
+                head = create_task(async move {
+                    begun.fetch_add(1, SeqCst);
+                    with_cleanup(head, async move { _ = cleaned.fetch_add(1, SeqCst) }).await;
+                });
+            }
+            while begun.load(SeqCst) < LINKS {
+                sleep(Duration::from_millis(1)).await;
+            }
+            assert!(head.cancel());
+            assert!(head.outcome().await.is_err_and(|error| error.is_cancelled()));
+            assert_eq!(cleaned.load(SeqCst), LINKS, "the news come up from the end of the chain");
+            assert_eq!(all_tasks().len(), 1, "only main is left");
+        };
+        Builder::new().workers(2).stack_size(STACK).run(chain).unwrap();
+    };
+    // The first worker is the thread that calls `run`.
+    std::thread::Builder::new().stack_size(STACK).spawn(chain).unwrap().join().unwrap();
 }

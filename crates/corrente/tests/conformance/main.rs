@@ -5,7 +5,8 @@
 //! workers with random wakes. See README.md beside this file.
 //!
 //! Options: `--only TEXT` takes the ids that contain TEXT (a word without `--only` does the same), `--repeat N`
-//! runs each parallel scenario N times, `--verbose` names each run when it begins, `--list` prints the ids.
+//! runs each parallel scenario N times, `--first` ends at the first scenario that differs in FIFO mode and runs no
+//! other, `--verbose` names each run when it begins, `--list` prints the ids.
 
 // Scenarios return tasks to look at them later, as the Python ones do.
 #![allow(clippy::async_yields_async)]
@@ -51,6 +52,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Options {
     only: String,
     repeat: u64,
+    first: bool,
     verbose: bool,
     list: bool,
 }
@@ -64,7 +66,8 @@ impl Options {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { only: String::new(), repeat: 3, verbose: false, list: false };
+    let mut options =
+        Options { only: String::new(), repeat: 3, first: false, verbose: false, list: false };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -74,6 +77,7 @@ fn options() -> Result<Options, String> {
                 options.repeat =
                     many.parse().map_err(|_| format!("--repeat: {many} is no number"))?;
             }
+            "--first" => options.first = true,
             "--verbose" => options.verbose = true,
             "--list" => options.list = true,
             // What `cargo test` may be told for all test programs at once.
@@ -213,7 +217,13 @@ fn run_all(golden: &[Recorded], ports: &HashMap<String, Scenario>, options: &Opt
         } else {
             tally.differ += 1;
             show(recorded, "fifo", &trace);
+            if options.first {
+                break;
+            }
         }
+    }
+    if options.first {
+        return tally;
     }
     mode::take_polls();
     for (position, recorded) in golden.iter().enumerate() {
@@ -265,7 +275,7 @@ fn main() -> ExitCode {
     let share = (polls[0].min(polls[1]) * 100).checked_div(all).unwrap_or(0);
     report(&golden, &ports, &options, &tally, share);
     // A few scenarios alone need not use both workers evenly.
-    let idle = options.only.is_empty() && share < SHARE_MIN;
+    let idle = options.only.is_empty() && !options.first && share < SHARE_MIN;
     if idle {
         println!("conformance: a worker made less than {SHARE_MIN} % of the polls");
     }
