@@ -8,7 +8,7 @@ use crate::runtime::run::RunError;
 use crate::runtime::runner::Runner;
 use crate::runtime::runtime::Runtime;
 use corrente_io::Reactor;
-use corrente_scheduler::{Config, Hooks, LongPoll, Order, Pool, StartError};
+use corrente_scheduler::{Config, Hooks, LongPoll, Order, Pool, Stall, StartError};
 use corrente_sync::diagnostics::LongWait;
 use corrente_task::Unobserved;
 use corrente_timer::{Clock, Timers};
@@ -192,6 +192,14 @@ impl Builder {
     /// Who is told of polls that take longer than [`long_poll`](Self::long_poll), while they still do.
     pub fn on_long_poll(mut self, handler: impl Fn(&LongPoll) + Send + Sync + 'static) -> Self {
         self.hooks.long_poll = Some(Arc::new(handler));
+        self
+    }
+
+    /// Who is told when blocking functions have waited for a thread for a second, no function has ended
+    /// meanwhile, and no more threads may be had: most likely they wait for each other. Default: a line on
+    /// stderr, with the names of those that have the threads and the places where they were started.
+    pub fn on_blocking_stall(mut self, handler: impl Fn(&Stall) + Send + Sync + 'static) -> Self {
+        self.hooks.blocking_stall = Some(Arc::new(handler));
         self
     }
 
