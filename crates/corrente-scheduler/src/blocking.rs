@@ -42,7 +42,7 @@ const RETRY: Duration = Duration::from_millis(10);
 pub struct Stall {
     /// Jobs that wait.
     pub queued: usize,
-    /// The names of the jobs that hold the threads.
+    /// The jobs that hold the threads: their names, and where they were spawned.
     pub running: Vec<String>,
     /// How long nothing has ended.
     pub lasting: Duration,
@@ -411,7 +411,9 @@ impl State {
             return None;
         }
         self.warned = true;
-        Some(Stall { queued: self.queue.len(), running: self.running(), lasting })
+        let place = |job: &TaskRef| format!("{} ({})", job.name(), job.location());
+        let running = self.threads.iter().filter_map(|thread| thread.job.as_ref().map(place));
+        Some(Stall { queued: self.queue.len(), running: running.collect(), lasting })
     }
 }
 

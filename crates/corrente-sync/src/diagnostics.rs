@@ -23,6 +23,8 @@
 //! # });
 //! ```
 //!
+//! In a corrente runtime, `Builder::long_wait` switches it on and has long waits reported.
+//!
 //! asyncio has none; its debug mode shows where a task is suspended, not what it waits for.
 
 mod book;
@@ -30,6 +32,7 @@ mod stuck;
 
 pub(crate) use book::{Who, begin, end, gave, granted, is_on, took};
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -56,7 +59,47 @@ pub fn waits(longer_than: Duration) -> Vec<LongWait> {
 /// for something else that cannot come. Give a time that is longer than a task needs to be polled. A
 /// task that waits for something else *at the same time*, such as a timer, may go on nevertheless.
 pub fn deadlocks(longer_than: Duration) -> Vec<LongWait> {
-    stuck::find(book::waits(longer_than))
+    let mut waits = book::waits(longer_than);
+    waits.retain(|wait| wait.is_stuck);
+    waits
+}
+
+/// Tells of each wait once: when it has lasted for some time, and again if it turns out that it cannot end.
+///
+/// ```
+/// use corrente_sync::diagnostics::{self, Watch};
+/// use std::time::Duration;
+/// diagnostics::enable(true);
+/// let mut watch = Watch::new(Duration::from_secs(1));
+/// // From time to time:
+/// for wait in watch.look() {
+///     eprintln!("{wait}");
+/// }
+/// # diagnostics::enable(false);
+/// ```
+#[derive(Debug)]
+pub struct Watch {
+    limit: Duration,
+    /// Of those that last: the number, and whether it was told that they are stuck.
+    told: BTreeSet<(u64, bool)>,
+}
+
+impl Watch {
+    /// Of waits that last longer than `limit`.
+    pub fn new(limit: Duration) -> Self {
+        Self { limit, told: BTreeSet::new() }
+    }
+
+    /// What is new since the last call, the longest first.
+    pub fn look(&mut self) -> Vec<LongWait> {
+        let mut waits = waits(self.limit);
+        // Who was granted it a moment ago is about to go on.
+        waits.retain(|wait| wait.granted.is_none_or(|granted| granted >= self.limit));
+        let last = waits.iter().map(|wait| (wait.number, wait.is_stuck)).collect();
+        let told = std::mem::replace(&mut self.told, last);
+        waits.retain(|wait| !told.contains(&(wait.number, wait.is_stuck)));
+        waits
+    }
 }
 
 /// What somebody waits for.
@@ -115,6 +158,8 @@ impl fmt::Display for What {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LongWait {
+    /// Its number in the book.
+    number: u64,
     /// What it waits for.
     pub what: What,
     /// Where that is in memory: the same number is the same lock.
@@ -128,6 +173,8 @@ pub struct LongWait {
     /// Who has it: the holders of a lock or of units, among them those who were granted it and were not
     /// polled since. Empty where nobody has it, and where it is not known.
     pub holders: Vec<Party>,
+    /// It cannot end, as far as this crate can see: see [`deadlocks`].
+    pub is_stuck: bool,
     /// Somebody was granted it only now, and may be about to go on.
     moving: bool,
 }
@@ -147,7 +194,7 @@ impl fmt::Display for LongWait {
         for (at, holder) in self.holders.iter().enumerate() {
             write!(f, "{} {holder}", if at == 0 { "; it is held by" } else { "," })?;
         }
-        Ok(())
+        if self.is_stuck { f.write_str(" (deadlock)") } else { Ok(()) }
     }
 }
 

@@ -170,8 +170,8 @@ fn two_tasks_that_wait_for_each_other_are_found() {
     assert_eq!(
         lines(&diagnostics::deadlocks(Duration::ZERO)),
         [
-            r#""a" waits for a Lock at since s; it is held by "b""#,
-            r#""b" waits for a Lock at since s; it is held by "a""#
+            r#""a" waits for a Lock at since s; it is held by "b" (deadlock)"#,
+            r#""b" waits for a Lock at since s; it is held by "a" (deadlock)"#
         ]
     );
     a.abort();

@@ -13,5 +13,6 @@ pages! {
     FromAsyncio = "../../../docs/src/from_asyncio.md";
     TasksAndErrors = "../../../docs/src/tasks_and_errors.md";
     Cancellation = "../../../docs/src/cancellation.md";
+    Waiting = "../../../docs/src/waiting.md";
     Differences = "../../../docs/src/differences.md";
 }

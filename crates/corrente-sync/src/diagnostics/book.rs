@@ -3,7 +3,7 @@
 //! One lock for the whole process, the last that is ever taken: it may be taken under the lock of a
 //! primitive, and nothing is called under it. It is no part of any protocol, and uses std throughout.
 
-use super::{LongWait, Party, What};
+use super::{LongWait, Party, What, stuck};
 use corrente_task::TaskId;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -128,22 +128,24 @@ pub(super) fn waits(longer_than: Duration) -> Vec<LongWait> {
     let now = Instant::now();
     let book = book();
     let since = |instant| now.saturating_duration_since(instant);
-    let long = |wait: &&Wait| since(wait.since) >= longer_than;
     let mut waits: Vec<_> = book
         .waits
-        .values()
-        .filter(long)
-        .map(|wait| LongWait {
+        .iter()
+        .filter(|(_, wait)| since(wait.since) >= longer_than)
+        .map(|(number, wait)| LongWait {
+            number: *number,
             what: wait.what,
             address: wait.address,
             waiter: wait.waiter.clone(),
             waited: since(wait.since),
             granted: wait.granted.map(since),
             holders: book.holders(wait),
+            is_stuck: false,
             moving: book.granted(wait).any(|grant| since(grant) < longer_than),
         })
         .collect();
     waits.sort_by_key(|wait| std::cmp::Reverse(wait.waited));
+    stuck::mark(&mut waits);
     waits
 }
 

@@ -5,7 +5,8 @@
 
 use super::{LongWait, What, book::Who};
 
-pub(super) fn find(waits: Vec<LongWait>) -> Vec<LongWait> {
+/// Marks them.
+pub(super) fn mark(waits: &mut [LongWait]) {
     let mut stuck: Vec<Who> = Vec::new();
     for wait in waits.iter().filter(|wait| wait.granted.is_none()) {
         if !stuck.contains(&wait.waiter.who) {
@@ -24,8 +25,9 @@ pub(super) fn find(waits: Vec<LongWait>) -> Vec<LongWait> {
             break;
         }
     }
-    let is_stuck = |wait: &LongWait| wait.granted.is_none() && stuck.contains(&wait.waiter.who);
-    waits.into_iter().filter(is_stuck).collect()
+    for wait in waits {
+        wait.is_stuck = wait.granted.is_none() && stuck.contains(&wait.waiter.who);
+    }
 }
 
 /// True if somebody who is not stuck can end this wait, or if that is not known.
@@ -67,7 +69,9 @@ mod tests {
             what,
             address: 0,
             waiter: party(waiter),
+            number: 0,
             waited: Duration::from_secs(1),
+            is_stuck: false,
             granted: None,
             holders: holders.iter().map(|holder| party(*holder)).collect(),
             moving: false,
@@ -75,8 +79,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(waits: Vec<LongWait>, stuck: &[&str]) {
-        let found: Vec<String> = find(waits).into_iter().map(|wait| wait.waiter.name).collect();
+    fn check(mut waits: Vec<LongWait>, stuck: &[&str]) {
+        mark(&mut waits);
+        let found = waits.into_iter().filter(|wait| wait.is_stuck);
+        let found: Vec<String> = found.map(|wait| wait.waiter.name).collect();
         assert_eq!(found, stuck);
     }
 

@@ -3,11 +3,13 @@
 use crate::runtime::current::{self, Current};
 use crate::runtime::driver::SystemDriver;
 use crate::runtime::handle::Handle;
+use crate::runtime::long_wait::{self, LongWaitHook};
 use crate::runtime::run::RunError;
 use crate::runtime::runner::Runner;
 use crate::runtime::runtime::Runtime;
 use corrente_io::Reactor;
-use corrente_scheduler::{Config, Hooks, LongPoll, Order, Pool, StartError};
+use corrente_scheduler::{Config, Hooks, LongPoll, Order, Pool, Stall, StartError};
+use corrente_sync::diagnostics::LongWait;
 use corrente_task::Unobserved;
 use corrente_timer::{Clock, Timers};
 use std::fmt;
@@ -34,6 +36,8 @@ pub struct Builder {
     virtual_time: bool,
     portable_io: bool,
     shutdown_limit: Duration,
+    long_wait: Option<Duration>,
+    on_long_wait: Option<LongWaitHook>,
 }
 
 /// Why a runtime could not be made. Nothing of it is left behind.
@@ -78,6 +82,8 @@ impl Builder {
             virtual_time: false,
             portable_io: false,
             shutdown_limit: Duration::from_secs(300),
+            long_wait: None,
+            on_long_wait: None,
         }
     }
 
@@ -189,6 +195,57 @@ impl Builder {
         self
     }
 
+    /// Who is told when blocking functions have waited for a thread for a second, no function has ended
+    /// meanwhile, and no more threads may be had: most likely they wait for each other. Default: a line on
+    /// stderr, with the names of those that have the threads and the places where they were started.
+    pub fn on_blocking_stall(mut self, handler: impl Fn(&Stall) + Send + Sync + 'static) -> Self {
+        self.hooks.blocking_stall = Some(Arc::new(handler));
+        self
+    }
+
+    /// Has each wait for a lock, a queue or another thing of [`sync`](crate::sync) reported that lasts longer
+    /// than `limit`: who waits for what, and who has it, by the names of their tasks. Default: never.
+    ///
+    /// A wait that cannot end is marked `(deadlock)`: tasks that wait for each other, and a task that was granted
+    /// a lock in a future that it polls no more. Each wait is reported once, at most half a `limit` late.
+    ///
+    /// This switches on the book of [`sync::diagnostics`](crate::sync::diagnostics), for the whole process; taking
+    /// a free lock then costs a look into that book, under one lock, instead of one atomic operation. With
+    /// [`virtual_time`](Self::virtual_time) the book is kept, but nothing is reported: ask
+    /// [`diagnostics::waits`](crate::sync::diagnostics::waits).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corrente::sync::Lock;
+    /// use corrente::{Builder, create_task, sleep};
+    /// use std::sync::{Arc, mpsc};
+    /// use std::time::Duration;
+    ///
+    /// let (told, telling) = mpsc::channel();
+    /// let main = async {
+    ///     let lock = Arc::new(Lock::new(()));
+    ///     let _guard = lock.lock().await;
+    ///     let waiting = lock.clone();
+    ///     create_task(async move { drop(waiting.lock().await) }).detach();
+    ///     sleep(Duration::from_millis(100)).await;
+    /// };
+    /// let builder = Builder::new().long_wait(Duration::from_millis(10));
+    /// builder.on_long_wait(move |wait| drop(told.send(wait.to_string()))).run(main).unwrap();
+    /// println!("{}", telling.recv().unwrap());
+    /// // "Task-2" waits for a Lock at 0x7f…, since 0.012 s; it is held by "Task-1"
+    /// ```
+    pub fn long_wait(mut self, limit: Duration) -> Self {
+        self.long_wait = Some(limit);
+        self
+    }
+
+    /// Who is told of waits that are longer than [`long_wait`](Self::long_wait). Default: a line on stderr.
+    pub fn on_long_wait(mut self, handler: impl Fn(&LongWait) + Send + Sync + 'static) -> Self {
+        self.on_long_wait = Some(Arc::new(handler));
+        self
+    }
+
     /// Makes the runtime. Its other workers start; the first is whoever calls
     /// [`block_on`](Runtime::block_on).
     ///
@@ -225,6 +282,12 @@ impl Builder {
         let pool = Pool::start(self.config, Box::new(driver), hooks).map_err(BuildError::Start)?;
         let handle = Handle::new(pool.handle().clone(), timers, reactor_handle);
         let _ = promise.set(handle.downgrade());
+        if let Some(limit) = self.long_wait {
+            corrente_sync::diagnostics::enable(true);
+            if !self.virtual_time {
+                long_wait::watch(&handle, limit, self.on_long_wait);
+            }
+        }
         Ok(Runtime::new(pool, handle, self.shutdown_limit))
     }
 

@@ -102,7 +102,7 @@ impl Handle {
     }
 
     #[track_caller]
-    fn callback<F>(&self, future: F, eager: bool) -> TaskRef
+    pub(crate) fn callback<F>(&self, future: F, eager: bool) -> TaskRef
     where
         F: Future<Output: Detach + Send + 'static> + Send + 'static,
     {

@@ -6,6 +6,7 @@ mod driver;
 pub mod handle;
 #[cfg(unix)]
 mod interrupt;
+mod long_wait;
 mod run;
 mod runner;
 #[allow(clippy::module_inception)] // The type's own file.

@@ -119,7 +119,8 @@ pub enum ReadError {
         /// How many bytes can be taken to get past it.
         consumed: usize,
     },
-    /// A line is longer than the limit. It was dropped, and the next line can be read. asyncio: `ValueError`.
+    /// A line is longer than the limit. What had come of it was dropped; if its end had not come yet, the rest
+    /// looks like a line of its own, as in asyncio: better end the connection. asyncio: `ValueError`.
     LineTooLong,
     /// Another read is under way on this stream. asyncio: `RuntimeError`.
     Busy,
@@ -144,7 +145,7 @@ impl fmt::Display for ReadError {
                     "no separator within the limit, after {consumed} bytes; they are still there"
                 )
             }
-            Self::LineTooLong => f.write_str("the line is longer than the limit, and was dropped"),
+            Self::LineTooLong => f.write_str("the line is longer than the limit"),
             Self::Busy => f.write_str("another task reads from this stream: one read at a time"),
             Self::NoSeparator => f.write_str("a separator must have at least one byte"),
             Self::Broken(error) => error.fmt(f),
@@ -367,8 +368,8 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// [`ReadError::LineTooLong`], if the line is longer than the limit: it is dropped. Also if the stream
-    /// is broken, or read by another task.
+    /// [`ReadError::LineTooLong`], if the line is longer than the limit: what had come of it is dropped. Also
+    /// if the stream is broken, or read by another task.
     pub async fn readline(&self) -> Result<Vec<u8>, ReadError> {
         let mut line = Vec::new();
         self.readline_into(&mut line).await?;

@@ -73,6 +73,16 @@ impl State {
     fn left(&self) -> usize {
         self.buffer.len() - self.start
     }
+
+    /// So many bytes are sent. Moves what is left to the front when most of the memory is behind it, since a
+    /// peer that is always behind, but never far, never lets the buffer be empty.
+    fn skip(&mut self, sent: usize) {
+        self.start += sent;
+        if self.start > self.buffer.len() / 2 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+    }
 }
 
 impl StreamWriter {
@@ -175,11 +185,7 @@ impl StreamWriter {
                     return self.fail(state, io::ErrorKind::WriteZero.into());
                 }
                 Poll::Ready(Ok(written)) => {
-                    state.start += written;
-                    if state.left() == 0 {
-                        state.buffer.clear();
-                        state.start = 0;
-                    }
+                    state.skip(written);
                     if state.left() <= state.low {
                         wake_all(state);
                     }
@@ -375,5 +381,58 @@ fn wake_all(mut state: MutexGuard<'_, State>) {
 impl fmt::Debug for StreamWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StreamWriter({} bytes to send)", self.lock().left())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::ready;
+
+    /// A sink that is always behind: it takes a little, and then has to be asked again.
+    struct Sips {
+        rests: bool,
+    }
+
+    impl AsyncWrite for Sips {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.rests = !self.rests;
+            if self.rests {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(bytes.len().min(1000)))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            ready!(self.poll_flush(cx))?;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_always_behind_costs_no_more_than_what_is_left() {
+        let run = crate::Builder::new().fifo().run(async {
+            let handle = Handle::current().unwrap();
+            let writer = StreamWriter::new(Sips { rests: false }, Info::default(), handle, |_| ());
+            writer.set_limits(5000, 2000);
+            let mut most = 0;
+            for _ in 0..1000 {
+                writer.write(&[0; 1000]);
+                writer.drain().await.unwrap();
+                assert!(writer.lock().left() > 0, "the buffer was never empty");
+                most = most.max(writer.lock().buffer.len());
+            }
+            assert!(most <= 20_000, "{most} bytes are kept");
+        });
+        run.unwrap();
     }
 }
