@@ -39,7 +39,7 @@ pub use workloads::WORKLOADS;
 /// The workers that every multi-threaded contender gets.
 pub const WORKERS: usize = 2;
 
-/// What is asked of the socket at once where lines are read: corrente's own size, so that all make as many system calls.
+/// The buffer of a peer that reads lines: what corrente asks of a socket at first, twice what the peers would take.
 pub const LINES_BUFFER: usize = 16 * 1024;
 
 /// The names that [`sample`] takes for a runtime, the one all ratios refer to first.
