@@ -582,3 +582,43 @@ impl fmt::Debug for Lines {
         write!(f, "Lines({:?})", self.reader)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives all that is asked for, so many times, and then nothing.
+    struct Gives(u32);
+
+    impl AsyncRead for Gives {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            room: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            let Some(left) = self.0.checked_sub(1) else { return Poll::Pending };
+            self.0 = left;
+            Poll::Ready(Ok(room.len()))
+        }
+    }
+
+    #[test]
+    fn more_is_asked_of_a_full_source_and_nothing_is_kept_for_an_empty_one() {
+        let mut source: Source = Box::new(Gives(4));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buffer = Buffer::new();
+        for expected in [CHUNK, 2 * CHUNK, 4 * CHUNK, MAX_CHUNK] {
+            assert!(
+                matches!(buffer.fill(&mut source, &mut cx), Poll::Ready(Ok(read)) if read == expected)
+            );
+            // All but one byte is read.
+            buffer.skip(buffer.len() - 1);
+        }
+        assert!(buffer.memory.len() <= 2 * MAX_CHUNK);
+        assert!(buffer.fill(&mut source, &mut cx).is_pending());
+        assert_eq!(buffer.len(), 1, "what is there stays");
+        buffer.skip(1);
+        assert!(buffer.fill(&mut source, &mut cx).is_pending());
+        assert_eq!(buffer.memory.capacity(), 0);
+    }
+}
