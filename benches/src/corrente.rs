@@ -3,7 +3,8 @@
 use crate::Contender;
 use corrente::io::{AsyncReadExt, AsyncWriteExt};
 use corrente::net::{TcpListener, TcpStream};
-use corrente::sync::{Lock, Queue, oneshot};
+use corrente::stream::{DEFAULT_LIMIT, StreamReader};
+use corrente::sync::{Lock, Queue, Semaphore, broadcast, oneshot};
 use corrente::{Builder, Handle, Task};
 use std::future::Future;
 use std::io;
@@ -30,9 +31,15 @@ impl Contender for Corrente {
     type Receiver<T: Send + 'static> = Arc<Queue<T>>;
     type OneSender<T: Send + 'static> = oneshot::Sender<T>;
     type OneReceiver<T: Send + 'static> = oneshot::Receiver<T>;
+    type OpenSender<T: Send + 'static> = Arc<Producers<T>>;
+    type OpenReceiver<T: Send + 'static> = Arc<Queue<T>>;
+    type BroadcastSender<T: Clone + Send + Sync + 'static> = broadcast::Sender<T>;
+    type BroadcastReceiver<T: Clone + Send + Sync + 'static> = broadcast::Receiver<T>;
     type Mutex<T: Send + 'static> = Lock<T>;
+    type Semaphore = Semaphore;
     type Listener = TcpListener;
     type Stream = TcpStream;
+    type Lines = StreamReader;
 
     fn run<B>(workers: usize, body: B) -> B::Output
     where
@@ -139,6 +146,36 @@ impl Contender for Corrente {
         receiver.await.expect("the sender sends")
     }
 
+    fn open_channel<T: Send + 'static>() -> (Arc<Producers<T>>, Arc<Queue<T>>) {
+        Self::channel(0)
+    }
+
+    fn send_now<T: Send + 'static>(sender: &Arc<Producers<T>>, value: T) {
+        assert!(sender.0.put_nowait(value).is_ok(), "the queue is open");
+    }
+
+    async fn receive_open<T: Send + 'static>(receiver: &mut Arc<Queue<T>>) -> Option<T> {
+        receiver.get().await.ok()
+    }
+
+    fn broadcast<T: Clone + Send + Sync + 'static>(
+        capacity: usize,
+        receivers: usize,
+    ) -> (broadcast::Sender<T>, Vec<broadcast::Receiver<T>>) {
+        let (sender, first) = broadcast::channel(capacity);
+        (sender, vec![first; receivers])
+    }
+
+    fn send_to_all<T: Clone + Send + Sync + 'static>(sender: &broadcast::Sender<T>, value: T) {
+        assert!(sender.send(value).is_ok(), "the receivers are there");
+    }
+
+    async fn receive_broadcast<T: Clone + Send + Sync + 'static>(
+        receiver: &mut broadcast::Receiver<T>,
+    ) -> T {
+        receiver.recv().await.expect("the sender is there, and waits for all to keep up")
+    }
+
     fn mutex<T: Send + 'static>(value: T) -> Lock<T> {
         Lock::new(value)
     }
@@ -150,6 +187,29 @@ impl Contender for Corrente {
         G: FnOnce(&mut T) -> R + Send,
     {
         act(&mut *mutex.lock().await)
+    }
+
+    async fn with_lock_across<T, G, F>(mutex: &Lock<T>, act: G, then: F)
+    where
+        T: Send + 'static,
+        G: FnOnce(&mut T) + Send,
+        F: Future<Output = ()> + Send,
+    {
+        let mut guard = mutex.lock().await;
+        act(&mut *guard);
+        then.await;
+    }
+
+    fn semaphore(units: usize) -> Semaphore {
+        Semaphore::new(units)
+    }
+
+    async fn with_permit<F>(semaphore: &Semaphore, then: F)
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let _permit = semaphore.acquire().await;
+        then.await;
     }
 
     async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -174,6 +234,14 @@ impl Contender for Corrente {
 
     async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         stream.read(buffer).await
+    }
+
+    fn lines(stream: TcpStream) -> StreamReader {
+        StreamReader::from_source(stream, DEFAULT_LIMIT)
+    }
+
+    async fn read_line(lines: &mut StreamReader, line: &mut Vec<u8>) -> io::Result<usize> {
+        Ok(lines.readline_into(line).await?)
     }
 
     async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {

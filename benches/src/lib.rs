@@ -39,6 +39,9 @@ pub use workloads::WORKLOADS;
 /// The workers that every multi-threaded contender gets.
 pub const WORKERS: usize = 2;
 
+/// The buffer of a peer that reads lines: what corrente asks of a socket at first, twice what the peers would take.
+pub const LINES_BUFFER: usize = 16 * 1024;
+
 /// The names that [`sample`] takes for a runtime, the one all ratios refer to first.
 pub const RUNTIMES: &[&str] = &["tokio", "corrente", "tokio_ct", "smol", "limits"];
 
@@ -56,12 +59,24 @@ pub trait Contender: Sized + Send + Sync + 'static {
     type OneSender<T: Send + 'static>: Send + 'static;
     /// Receives one value, once.
     type OneReceiver<T: Send + 'static>: Send + 'static;
+    /// The runtime's own unbounded channel, sending end.
+    type OpenSender<T: Send + 'static>: Clone + Send + Sync + 'static;
+    /// The runtime's own unbounded channel, receiving end.
+    type OpenReceiver<T: Send + 'static>: Send + 'static;
+    /// Sends each value to all receivers.
+    type BroadcastSender<T: Clone + Send + Sync + 'static>: Send + Sync + 'static;
+    /// Receives each value.
+    type BroadcastReceiver<T: Clone + Send + Sync + 'static>: Send + 'static;
     /// The runtime's own mutex.
     type Mutex<T: Send + 'static>: Send + Sync + 'static;
+    /// The runtime's own semaphore.
+    type Semaphore: Send + Sync + 'static;
     /// A listening TCP socket.
     type Listener: Send + Sync + 'static;
     /// A connected TCP socket.
     type Stream: Send + 'static;
+    /// A connected TCP socket that is read by lines.
+    type Lines: Send + 'static;
 
     /// Starts the runtime with `workers` worker threads, runs `body` as a task on it, and shuts it down.
     fn run<F>(workers: usize, body: F) -> F::Output
@@ -141,6 +156,31 @@ pub trait Contender: Sized + Send + Sync + 'static {
         receiver: Self::OneReceiver<T>,
     ) -> impl Future<Output = T> + Send;
 
+    /// An unbounded channel.
+    fn open_channel<T: Send + 'static>() -> (Self::OpenSender<T>, Self::OpenReceiver<T>);
+
+    /// Sends `value` at once.
+    fn send_now<T: Send + 'static>(sender: &Self::OpenSender<T>, value: T);
+
+    /// The next value; `None` when all senders are gone.
+    fn receive_open<T: Send + 'static>(
+        receiver: &mut Self::OpenReceiver<T>,
+    ) -> impl Future<Output = Option<T>> + Send;
+
+    /// A channel with room for `capacity` values, each of which goes to all of the `receivers`.
+    fn broadcast<T: Clone + Send + Sync + 'static>(
+        capacity: usize,
+        receivers: usize,
+    ) -> (Self::BroadcastSender<T>, Vec<Self::BroadcastReceiver<T>>);
+
+    /// Sends `value` to all receivers; there is room for it.
+    fn send_to_all<T: Clone + Send + Sync + 'static>(sender: &Self::BroadcastSender<T>, value: T);
+
+    /// The next value that was sent to all.
+    fn receive_broadcast<T: Clone + Send + Sync + 'static>(
+        receiver: &mut Self::BroadcastReceiver<T>,
+    ) -> impl Future<Output = T> + Send;
+
     /// A mutex around `value`.
     fn mutex<T: Send + 'static>(value: T) -> Self::Mutex<T>;
 
@@ -150,6 +190,25 @@ pub trait Contender: Sized + Send + Sync + 'static {
         T: Send + 'static,
         R: Send,
         G: FnOnce(&mut T) -> R + Send;
+
+    /// Locks, runs `act` on what is inside, awaits `then` with the lock held, and unlocks.
+    fn with_lock_across<T, G, F>(
+        mutex: &Self::Mutex<T>,
+        act: G,
+        then: F,
+    ) -> impl Future<Output = ()> + Send
+    where
+        T: Send + 'static,
+        G: FnOnce(&mut T) + Send,
+        F: Future<Output = ()> + Send;
+
+    /// A semaphore of so many `units`.
+    fn semaphore(units: usize) -> Self::Semaphore;
+
+    /// Takes a unit, awaits `then` with it, and gives it back.
+    fn with_permit<F>(semaphore: &Self::Semaphore, then: F) -> impl Future<Output = ()> + Send
+    where
+        F: Future<Output = ()> + Send;
 
     /// Listens on `address`.
     ///
@@ -182,6 +241,18 @@ pub trait Contender: Sized + Send + Sync + 'static {
     fn read(
         stream: &mut Self::Stream,
         buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Send;
+
+    /// The stream, to be read by lines through a buffer of [`LINES_BUFFER`] bytes.
+    fn lines(stream: Self::Stream) -> Self::Lines;
+
+    /// Appends the next line with its end to `line` and gives back its length; zero at the end of the stream.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn read_line(
+        lines: &mut Self::Lines,
+        line: &mut Vec<u8>,
     ) -> impl Future<Output = io::Result<usize>> + Send;
 
     /// Writes all of `bytes`.

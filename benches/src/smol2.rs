@@ -1,12 +1,12 @@
 //! smol 2: its executor on as many threads as the others have workers, each of them also turning its reactor.
 //!
 //! smol's own `spawn` counts its threads by an environment variable; the executor here is arranged the same way, with
-//! the number given. Where smol has no type of its own (oneshot), async-channel stands in, as its users do.
+//! the number given. Where smol has no type of its own (oneshot, broadcast), async-channel and async-broadcast stand in, as its users do.
 
-use crate::Contender;
+use crate::{Contender, LINES_BUFFER};
 use smol::channel;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::lock::Mutex;
+use smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use smol::lock::{Mutex, Semaphore};
 use smol::net::{TcpListener, TcpStream};
 use smol::{Executor, Timer};
 use std::future::Future;
@@ -41,9 +41,15 @@ impl Contender for Smol {
     type Receiver<T: Send + 'static> = channel::Receiver<T>;
     type OneSender<T: Send + 'static> = channel::Sender<T>;
     type OneReceiver<T: Send + 'static> = channel::Receiver<T>;
+    type OpenSender<T: Send + 'static> = channel::Sender<T>;
+    type OpenReceiver<T: Send + 'static> = channel::Receiver<T>;
+    type BroadcastSender<T: Clone + Send + Sync + 'static> = async_broadcast::Sender<T>;
+    type BroadcastReceiver<T: Clone + Send + Sync + 'static> = async_broadcast::Receiver<T>;
     type Mutex<T: Send + 'static> = Mutex<T>;
+    type Semaphore = Semaphore;
     type Listener = TcpListener;
     type Stream = TcpStream;
+    type Lines = BufReader<TcpStream>;
 
     fn run<B>(workers: usize, body: B) -> B::Output
     where
@@ -150,6 +156,39 @@ impl Contender for Smol {
         receiver.recv().await.expect("the sender sends")
     }
 
+    fn open_channel<T: Send + 'static>() -> (channel::Sender<T>, channel::Receiver<T>) {
+        channel::unbounded()
+    }
+
+    fn send_now<T: Send + 'static>(sender: &channel::Sender<T>, value: T) {
+        assert!(sender.try_send(value).is_ok(), "the receiver is there");
+    }
+
+    async fn receive_open<T: Send + 'static>(receiver: &mut channel::Receiver<T>) -> Option<T> {
+        receiver.recv().await.ok()
+    }
+
+    fn broadcast<T: Clone + Send + Sync + 'static>(
+        capacity: usize,
+        receivers: usize,
+    ) -> (async_broadcast::Sender<T>, Vec<async_broadcast::Receiver<T>>) {
+        let (sender, first) = async_broadcast::broadcast(capacity);
+        (sender, vec![first; receivers])
+    }
+
+    fn send_to_all<T: Clone + Send + Sync + 'static>(
+        sender: &async_broadcast::Sender<T>,
+        value: T,
+    ) {
+        assert!(sender.try_broadcast(value).is_ok(), "there is room, and the receivers are there");
+    }
+
+    async fn receive_broadcast<T: Clone + Send + Sync + 'static>(
+        receiver: &mut async_broadcast::Receiver<T>,
+    ) -> T {
+        receiver.recv_direct().await.expect("the sender is there")
+    }
+
     fn mutex<T: Send + 'static>(value: T) -> Mutex<T> {
         Mutex::new(value)
     }
@@ -161,6 +200,29 @@ impl Contender for Smol {
         G: FnOnce(&mut T) -> R + Send,
     {
         act(&mut *mutex.lock().await)
+    }
+
+    async fn with_lock_across<T, G, F>(mutex: &Mutex<T>, act: G, then: F)
+    where
+        T: Send + 'static,
+        G: FnOnce(&mut T) + Send,
+        F: Future<Output = ()> + Send,
+    {
+        let mut guard = mutex.lock().await;
+        act(&mut *guard);
+        then.await;
+    }
+
+    fn semaphore(units: usize) -> Semaphore {
+        Semaphore::new(units)
+    }
+
+    async fn with_permit<F>(semaphore: &Semaphore, then: F)
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let _permit = semaphore.acquire().await;
+        then.await;
     }
 
     async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -185,6 +247,14 @@ impl Contender for Smol {
 
     async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         stream.read(buffer).await
+    }
+
+    fn lines(stream: TcpStream) -> BufReader<TcpStream> {
+        BufReader::with_capacity(LINES_BUFFER, stream)
+    }
+
+    async fn read_line(lines: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> io::Result<usize> {
+        lines.read_until(b'\n', line).await
     }
 
     async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {

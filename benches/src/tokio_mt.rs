@@ -1,6 +1,6 @@
 //! tokio, with its multi-threaded scheduler; the operations are the same for both schedulers.
 
-use crate::Contender;
+use crate::{Contender, LINES_BUFFER};
 use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, broadcast, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// tokio, with the scheduler that `F` builds.
@@ -54,9 +54,15 @@ impl<F: Flavour> Contender for Tokio<F> {
     type Receiver<T: Send + 'static> = mpsc::Receiver<T>;
     type OneSender<T: Send + 'static> = oneshot::Sender<T>;
     type OneReceiver<T: Send + 'static> = oneshot::Receiver<T>;
+    type OpenSender<T: Send + 'static> = mpsc::UnboundedSender<T>;
+    type OpenReceiver<T: Send + 'static> = mpsc::UnboundedReceiver<T>;
+    type BroadcastSender<T: Clone + Send + Sync + 'static> = broadcast::Sender<T>;
+    type BroadcastReceiver<T: Clone + Send + Sync + 'static> = broadcast::Receiver<T>;
     type Mutex<T: Send + 'static> = Mutex<T>;
+    type Semaphore = Semaphore;
     type Listener = TcpListener;
     type Stream = TcpStream;
+    type Lines = BufReader<TcpStream>;
 
     fn run<B>(workers: usize, body: B) -> B::Output
     where
@@ -162,6 +168,39 @@ impl<F: Flavour> Contender for Tokio<F> {
         receiver.await.expect("the sender sends")
     }
 
+    fn open_channel<T: Send + 'static>() -> (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>) {
+        mpsc::unbounded_channel()
+    }
+
+    fn send_now<T: Send + 'static>(sender: &mpsc::UnboundedSender<T>, value: T) {
+        assert!(sender.send(value).is_ok(), "the receiver is there");
+    }
+
+    async fn receive_open<T: Send + 'static>(
+        receiver: &mut mpsc::UnboundedReceiver<T>,
+    ) -> Option<T> {
+        receiver.recv().await
+    }
+
+    fn broadcast<T: Clone + Send + Sync + 'static>(
+        capacity: usize,
+        receivers: usize,
+    ) -> (broadcast::Sender<T>, Vec<broadcast::Receiver<T>>) {
+        let sender = broadcast::Sender::new(capacity);
+        let receivers = (0..receivers).map(|_| sender.subscribe()).collect();
+        (sender, receivers)
+    }
+
+    fn send_to_all<T: Clone + Send + Sync + 'static>(sender: &broadcast::Sender<T>, value: T) {
+        assert!(sender.send(value).is_ok(), "the receivers are there");
+    }
+
+    async fn receive_broadcast<T: Clone + Send + Sync + 'static>(
+        receiver: &mut broadcast::Receiver<T>,
+    ) -> T {
+        receiver.recv().await.expect("the sender is there, and waits for all to keep up")
+    }
+
     fn mutex<T: Send + 'static>(value: T) -> Mutex<T> {
         Mutex::new(value)
     }
@@ -173,6 +212,29 @@ impl<F: Flavour> Contender for Tokio<F> {
         G: FnOnce(&mut T) -> R + Send,
     {
         act(&mut *mutex.lock().await)
+    }
+
+    async fn with_lock_across<T, G, W>(mutex: &Mutex<T>, act: G, then: W)
+    where
+        T: Send + 'static,
+        G: FnOnce(&mut T) + Send,
+        W: Future<Output = ()> + Send,
+    {
+        let mut guard = mutex.lock().await;
+        act(&mut *guard);
+        then.await;
+    }
+
+    fn semaphore(units: usize) -> Semaphore {
+        Semaphore::new(units)
+    }
+
+    async fn with_permit<W>(semaphore: &Semaphore, then: W)
+    where
+        W: Future<Output = ()> + Send,
+    {
+        let _permit = semaphore.acquire().await.expect("nobody closes it");
+        then.await;
     }
 
     async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -197,6 +259,14 @@ impl<F: Flavour> Contender for Tokio<F> {
 
     async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         stream.read(buffer).await
+    }
+
+    fn lines(stream: TcpStream) -> BufReader<TcpStream> {
+        BufReader::with_capacity(LINES_BUFFER, stream)
+    }
+
+    async fn read_line(lines: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> io::Result<usize> {
+        lines.read_until(b'\n', line).await
     }
 
     async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {

@@ -7,6 +7,7 @@ mod blocking;
 mod channels;
 mod countdown;
 mod echo;
+mod lines;
 mod locks;
 mod memory;
 mod parallel;
@@ -66,6 +67,16 @@ pub const WORKLOADS: &[(&str, &str)] = &[
     ("behind_spin", "10 tasks spawned by one that then computes 5 ms without a pause; the worst delay"),
     ("gather10", "ten tasks spawned and waited for together (join!, gather)"),
     ("group10", "ten tasks spawned and waited for as a group (JoinSet, TaskGroup)"),
+    ("lock_alone", "one lock and unlock, one task"),
+    ("lock_100", "one lock, a yield with it held, and unlock; 100 tasks on one mutex"),
+    ("semaphore_alone", "one unit taken and given back, one task"),
+    ("semaphore_100", "one unit taken, a yield with it, and given back; 100 tasks, 10 units"),
+    ("queue_1_1", "as mpsc, with 1 producer"),
+    ("unbounded_1_1", "one message over the runtime's own unbounded channel, 1 producer"),
+    ("unbounded_4_1", "one message over the runtime's own unbounded channel, 4 producers"),
+    ("oneshot_alone", "a oneshot made, sent and received by one task"),
+    ("broadcast", "one message at one of 4 receivers, 1,000 sent before all must have caught up"),
+    ("readline", "a line of 64 bytes out of a TCP socket, 1 GB of them"),
     ("apart_1", "as echo_1, with the client in a process of its own"),
     ("apart_64", "as echo_64, with the client in a process of its own"),
     ("apart_1000", "as echo_1000, with the client in a process of its own"),
@@ -90,8 +101,18 @@ pub fn run<C: Contender>(name: &str, scale: f64) -> Option<Figures> {
         "ping_pong_own" => C::run(WORKERS, channels::ping_pong_own::<C>(1000, scale)),
         "ping_pair_own" => C::run(WORKERS, channels::ping_pong_own::<C>(1, scale)),
         "oneshot" => C::run(WORKERS, channels::oneshot::<C>(scale)),
-        "mpsc" => C::run(WORKERS, channels::mpsc::<C>(scale)),
+        "mpsc" => C::run(WORKERS, channels::mpsc::<C>(4, scale)),
         "mutex" => C::run(WORKERS, locks::mutex::<C>(scale)),
+        "lock_alone" => C::run(WORKERS, locks::alone::<C>(scale)),
+        "lock_100" => C::run(WORKERS, locks::handed_on::<C>(scale)),
+        "semaphore_alone" => C::run(WORKERS, locks::semaphore_alone::<C>(scale)),
+        "semaphore_100" => C::run(WORKERS, locks::semaphore::<C>(scale)),
+        "queue_1_1" => C::run(WORKERS, channels::mpsc::<C>(1, scale)),
+        "unbounded_1_1" => C::run(WORKERS, channels::open_mpsc::<C>(1, scale)),
+        "unbounded_4_1" => C::run(WORKERS, channels::open_mpsc::<C>(4, scale)),
+        "oneshot_alone" => C::run(WORKERS, channels::oneshot_alone::<C>(scale)),
+        "broadcast" => C::run(WORKERS, channels::broadcast::<C>(scale)),
+        "readline" => C::run(WORKERS, lines::read::<C>(scale)),
         "timeout_many" => C::run(WORKERS, timing::timeout_many::<C>(scale)),
         "timeout_one" => C::run(WORKERS, timing::timeout_one::<C>(scale)),
         "timers" => C::run(WORKERS, timing::timers::<C>(scale)),

@@ -1,4 +1,4 @@
-//! Values handed from task to task: round trips, oneshots, many producers.
+//! Values handed from task to task: round trips, oneshots, one or many producers.
 
 use super::countdown::Countdown;
 use crate::measure::{Passes, scaled};
@@ -99,18 +99,34 @@ async fn exchange<C: Contender>(number: usize) {
     assert_eq!(C::completed(answered).await, number + 1);
 }
 
-/// Four producers fill one channel of 1,024 places, one task empties it.
-pub async fn mpsc<C: Contender>(scale: f64) -> Figures {
-    const PRODUCERS: u64 = 4;
-    let each = scaled(100_000, scale);
-    let mut passes = Passes::new(4, PRODUCERS as usize * each);
+/// A task makes a oneshot, sends and receives: what it costs without anybody to wait for.
+pub async fn oneshot_alone<C: Contender>(scale: f64) -> Figures {
+    let oneshots = scaled(500_000, scale);
+    let mut passes = Passes::new(4, oneshots);
+    while passes.start() {
+        let mut sum = 0;
+        for number in 0..oneshots {
+            let (sender, receiver) = C::oneshot::<usize>();
+            C::complete(sender, number);
+            sum += C::completed(receiver).await;
+        }
+        passes.stop();
+        assert_eq!(sum, (0..oneshots).sum());
+    }
+    passes.figures()
+}
+
+/// Producers fill one channel of 1,024 places, one task empties it.
+pub async fn mpsc<C: Contender>(producers: u64, scale: f64) -> Figures {
+    let each = scaled(400_000 / producers as usize, scale);
+    let mut passes = Passes::new(4, producers as usize * each);
     while passes.start() {
         let (sender, mut receiver) = C::channel::<u64>(1024);
-        for producer in 0..PRODUCERS {
+        for producer in 0..producers {
             let sender = sender.clone();
             C::spawn_detached(async move {
                 for number in 0..each as u64 {
-                    C::send(&sender, number * PRODUCERS + producer).await;
+                    C::send(&sender, number * producers + producer).await;
                 }
             });
         }
@@ -125,8 +141,72 @@ pub async fn mpsc<C: Contender>(scale: f64) -> Figures {
         });
         let (count, sum) = consumer.await;
         passes.stop();
-        let all = PRODUCERS * each as u64;
+        let all = producers * each as u64;
         assert_eq!((count, sum), (all, all * (all - 1) / 2));
+    }
+    passes.figures()
+}
+
+/// As [`mpsc`], over a channel without limit.
+pub async fn open_mpsc<C: Contender>(producers: u64, scale: f64) -> Figures {
+    let each = scaled(400_000 / producers as usize, scale);
+    let mut passes = Passes::new(4, producers as usize * each);
+    while passes.start() {
+        let (sender, mut receiver) = C::open_channel::<u64>();
+        for producer in 0..producers {
+            let sender = sender.clone();
+            C::spawn_detached(async move {
+                for number in 0..each as u64 {
+                    C::send_now(&sender, number * producers + producer);
+                }
+            });
+        }
+        drop(sender);
+        let consumer = C::spawn(async move {
+            let (mut count, mut sum) = (0, 0);
+            while let Some(value) = C::receive_open(&mut receiver).await {
+                count += 1;
+                sum += value;
+            }
+            (count, sum)
+        });
+        let (count, sum) = consumer.await;
+        passes.stop();
+        let all = producers * each as u64;
+        assert_eq!((count, sum), (all, all * (all - 1) / 2));
+    }
+    passes.figures()
+}
+
+/// One task sends to four; after each thousand it waits for all of them, so that nobody falls behind.
+pub async fn broadcast<C: Contender>(scale: f64) -> Figures {
+    const RECEIVERS: usize = 4;
+    const AT_ONCE: u64 = 1000;
+    let batches = scaled(100, scale) as u64;
+    let mut passes = Passes::new(4, batches as usize * AT_ONCE as usize * RECEIVERS);
+    while passes.start() {
+        let (sender, receivers) = C::broadcast::<u64>(1024, RECEIVERS);
+        let (caught_up, all_caught_up) = async_channel::bounded(RECEIVERS);
+        for mut receiver in receivers {
+            let caught_up = caught_up.clone();
+            C::spawn_detached(async move {
+                for value in 0..batches * AT_ONCE {
+                    assert_eq!(C::receive_broadcast(&mut receiver).await, value);
+                    if (value + 1) % AT_ONCE == 0 {
+                        caught_up.send(()).await.expect("the sender waits");
+                    }
+                }
+            });
+        }
+        for batch in 0..batches {
+            for value in batch * AT_ONCE..(batch + 1) * AT_ONCE {
+                C::send_to_all(&sender, value);
+            }
+            for _ in 0..RECEIVERS {
+                all_caught_up.recv().await.expect("the receivers report");
+            }
+        }
+        passes.stop();
     }
     passes.figures()
 }

@@ -43,6 +43,7 @@ use std::sync::Arc;
 /// [`acquire`](Self::acquire) and [`release`](Self::release), or with guards.
 #[doc(alias = "asyncio.Lock")]
 #[doc(alias = "Mutex")]
+#[repr(C, align(64))]
 pub struct Lock<T = ()> {
     permits: Permits,
     /// The unit is had by [`acquire`](Lock::acquire), so [`release`](Lock::release) may give it back.

@@ -41,6 +41,7 @@ const ALL: usize = 1 << 28;
 /// ```
 ///
 /// asyncio has none.
+#[repr(C, align(64))]
 pub struct RwLock<T> {
     permits: Permits,
     value: UnsafeCell<T>,

@@ -36,6 +36,7 @@ use std::sync::Arc;
 /// `acquire()` is `acquire().await.forget()`.
 #[doc(alias = "asyncio.Semaphore")]
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Semaphore {
     permits: Permits,
     /// Units taken by permits that were forgotten; a `BoundedSemaphore` takes back no more than these.

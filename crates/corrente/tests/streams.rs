@@ -1,9 +1,15 @@
 //! Streams: what readers and writers promise, and how misuse is answered.
 
+use corrente::io::AsyncRead;
 use corrente::stream::{ReadError, open_stream};
 use corrente::{
     StreamReader, StreamWriter, create_task, duplex, open_connection, sleep, start_server, timeout,
 };
+use std::io::Result;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 fn ends(
@@ -64,6 +70,38 @@ async fn a_line_over_the_limit_is_dropped_and_the_next_one_comes() {
 }
 
 #[corrente::test]
+async fn a_line_over_the_limit_is_dropped_as_far_as_it_came() {
+    let reader = StreamReader::new(4);
+    reader.feed_data(b"much too ");
+    assert!(matches!(reader.readline().await, Err(ReadError::LineTooLong)));
+    reader.feed_data(b"long\nok\n");
+    assert_eq!(reader.readline().await.unwrap(), b"long\n");
+    assert_eq!(reader.readline().await.unwrap(), b"ok\n");
+}
+
+/// More than one chunk at once, with lines across the ends of chunks.
+#[corrente::test]
+async fn much_data_comes_in_order() {
+    let ((reader, _w), (_, peer)) = ends(300_000, 1024);
+    let line = |number: usize| format!("{number:>width$}\n", width = number % 97).into_bytes();
+    let writing = create_task(async move {
+        for number in 0..20_000 {
+            peer.write(&line(number));
+            peer.drain().await.unwrap();
+        }
+        peer.close();
+    });
+    let mut read = Vec::new();
+    for number in 0..20_000 {
+        read.clear();
+        reader.readline_into(&mut read).await.unwrap();
+        assert_eq!(read, line(number));
+    }
+    assert_eq!(reader.readline().await.unwrap(), b"");
+    writing.await;
+}
+
+#[corrente::test]
 async fn a_separator_beyond_the_limit_leaves_everything() {
     let reader = StreamReader::new(4);
     reader.feed_data(b"abcdefgh;");
@@ -119,6 +157,78 @@ async fn two_reads_at_once_are_refused_and_nothing_is_lost() {
     assert!(matches!(reader.read(1).await, Err(ReadError::Busy)));
     reader.feed_data(b"x");
     assert_eq!(first.await.unwrap(), b"x");
+}
+
+#[corrente::test]
+async fn a_read_that_waits_keeps_its_bytes_from_a_second_one() {
+    let reader = StreamReader::new(100);
+    reader.feed_data(b"line\n");
+    let other = reader.clone();
+    let first = create_task(async move { other.read_exactly(8).await });
+    sleep(Duration::from_millis(5)).await;
+    assert!(matches!(reader.readline().await, Err(ReadError::Busy)));
+    assert!(matches!(reader.read(1).await, Err(ReadError::Busy)));
+    reader.feed_data(b"end");
+    assert_eq!(first.await.unwrap(), b"line\nend");
+}
+
+/// What is fed by hand reaches a read that waits for its source.
+#[corrente::test]
+async fn bytes_that_are_fed_beside_a_silent_source() {
+    let ((reader, _w), (_, _silent)) = ends(1024, 1024);
+    let other = reader.clone();
+    let read = create_task(async move {
+        let line = other.readline().await.unwrap();
+        (line, other.read_to_end().await.unwrap())
+    });
+    sleep(Duration::from_millis(5)).await;
+    reader.feed_data(b"fed\n");
+    sleep(Duration::from_millis(5)).await;
+    reader.feed_eof();
+    let (line, rest) = timeout(Duration::from_secs(10), read).await.expect("the read is woken");
+    assert_eq!((line.as_slice(), rest.as_slice()), (&b"fed\n"[..], &b""[..]));
+}
+
+/// Each line is fed while the read for it begins on another thread.
+#[corrente::test]
+async fn bytes_that_are_fed_just_as_a_read_begins() {
+    const LINES: usize = 20_000;
+    let reader = StreamReader::new(1024);
+    let wanted = Arc::new(AtomicUsize::new(0));
+    let (feeder, wants) = (reader.clone(), Arc::clone(&wanted));
+    let thread = std::thread::spawn(move || {
+        for line in 1..=LINES {
+            while wants.load(Ordering::Acquire) < line {
+                std::hint::spin_loop();
+            }
+            feeder.feed_data(b"x\n");
+        }
+    });
+    for line in 1..=LINES {
+        wanted.store(line, Ordering::Release);
+        let read = timeout(Duration::from_secs(10), reader.readline()).await;
+        assert_eq!(read.expect("the read is woken").unwrap(), b"x\n");
+    }
+    thread.join().unwrap();
+}
+
+/// A source that has nothing; whoever asks it finds the stream ended by hand meanwhile.
+struct Ends(Arc<OnceLock<StreamReader>>);
+
+impl AsyncRead for Ends {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut [u8]) -> Poll<Result<usize>> {
+        self.0.get().expect("the reader is there").feed_eof();
+        Poll::Pending
+    }
+}
+
+#[corrente::test]
+async fn the_end_that_is_fed_while_the_source_is_asked() {
+    let home = Arc::new(OnceLock::new());
+    let reader = StreamReader::from_source(Ends(Arc::clone(&home)), 1024);
+    home.set(reader.clone()).expect("it is set once");
+    let end = timeout(Duration::from_secs(10), reader.readline()).await;
+    assert_eq!(end.expect("the end is noticed").unwrap(), b"");
 }
 
 #[corrente::test]

@@ -18,8 +18,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-/// How many bytes are asked of the source at once.
+/// How many bytes are asked of the source at first.
 const CHUNK: usize = 16 * 1024;
+/// How many bytes are asked at most of a source that gave as many as it was asked for.
+const MAX_CHUNK: usize = 64 * 1024;
 
 type Source = Box<dyn AsyncRead + Send + Unpin>;
 
@@ -45,60 +47,78 @@ struct State {
 }
 
 /// Bytes, taken from the front.
-#[derive(Default)]
 struct Buffer {
-    bytes: Vec<u8>,
+    /// Memory, all of it initialized; the bytes are in `start..end`.
+    memory: Vec<u8>,
     start: usize,
+    end: usize,
+    /// How many bytes to ask for next.
+    chunk: usize,
 }
 
 impl Buffer {
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[self.start..]
+    const fn new() -> Self {
+        Self { memory: Vec::new(), start: 0, end: 0, chunk: CHUNK }
     }
 
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        &self.memory[self.start..self.end]
+    }
+
+    #[inline]
     fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        self.end - self.start
     }
 
     fn take(&mut self, count: usize) -> Vec<u8> {
-        let taken = self.bytes[self.start..self.start + count].to_vec();
+        let taken = self.as_slice()[..count].to_vec();
         self.skip(count);
         taken
     }
 
+    #[inline]
     fn skip(&mut self, count: usize) {
         self.start += count;
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
         }
     }
 
     fn push(&mut self, data: &[u8]) {
-        self.make_room();
-        self.bytes.extend_from_slice(data);
+        self.make_room(data.len())[..data.len()].copy_from_slice(data);
+        self.end += data.len();
     }
 
-    /// Moves what is left to the front when more than half of the memory is behind it.
-    fn make_room(&mut self) {
-        if self.start > self.bytes.len() / 2 {
-            self.bytes.drain(..self.start);
-            self.start = 0;
+    /// The memory behind the bytes, at least `wanted` of it. If there is less, what is left is moved to the front,
+    /// provided that more has been taken than is left; if that is not enough, the memory grows.
+    fn make_room(&mut self, wanted: usize) -> &mut [u8] {
+        if self.memory.len() - self.end < wanted && self.start > self.end / 2 {
+            self.memory.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
         }
+        if self.memory.len() - self.end < wanted {
+            // The same memory is used again and again, so it is cleared only when it grows.
+            self.memory.resize(self.end + wanted, 0);
+        }
+        &mut self.memory[self.end..]
     }
 
     /// Reads from a source behind what is there.
     fn fill(&mut self, source: &mut Source, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.make_room();
-        let len = self.bytes.len();
-        // The same memory is used again and again, so it is cleared only when it grows.
-        self.bytes.resize(len + CHUNK, 0);
-        let polled = Pin::new(source).poll_read(cx, &mut self.bytes[len..]);
-        let read = match &polled {
-            Poll::Ready(Ok(read)) => *read,
-            _ => 0,
-        };
-        self.bytes.truncate(len + read);
+        let chunk = self.chunk;
+        let room = &mut self.make_room(chunk)[..chunk];
+        let polled = Pin::new(source).poll_read(cx, room);
+        match polled {
+            Poll::Ready(Ok(read)) => {
+                self.end += read.min(chunk);
+                // Who gives all that it was asked for has more, and every call costs.
+                self.chunk = if read < chunk { CHUNK } else { MAX_CHUNK.min(chunk * 2) };
+            }
+            // Who waits with nothing in hand, maybe for long, holds little memory.
+            Poll::Pending if self.len() == 0 && self.memory.len() > CHUNK => *self = Self::new(),
+            _ => {}
+        }
         polled
     }
 }
@@ -207,7 +227,7 @@ impl StreamReader {
 
     fn with_source(source: Option<Source>, limit: usize) -> Self {
         let state = State {
-            buffer: Buffer::default(),
+            buffer: Buffer::new(),
             source,
             eof: false,
             error: None,
@@ -217,6 +237,7 @@ impl StreamReader {
         Self { shared: Arc::new(Mutex::new(state)), limit: limit.max(1) }
     }
 
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code of others runs under this lock, so poison would tell nothing.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -263,6 +284,11 @@ impl StreamReader {
             if state.busy {
                 return Err(ReadError::Busy);
             }
+            // What is in the buffer already costs nothing but this lock.
+            let eof = state.eof;
+            if let Step::Done(result) = look(&mut state.buffer, eof) {
+                return result;
+            }
             state.busy = true;
         }
         let _reading = Reading(self);
@@ -276,22 +302,20 @@ impl StreamReader {
                 if let Some(error) = &state.error {
                     return Poll::Ready(Err(ReadError::Broken(error.clone())));
                 }
-                drop(state);
-                ready!(self.fill(cx));
+                ready!(self.fill(state, cx));
             }
         })
         .await
     }
 
-    /// Ready when something has changed: more bytes, the end, an error.
-    fn fill(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
+    /// Ready when something has changed: more bytes, the end, an error. `state` is as the read has found it to be
+    /// too little: what is fed from then on is noticed.
+    fn fill<'a>(&'a self, mut state: MutexGuard<'a, State>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(mut source) = state.source.take() else {
             state.waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        let before = state.buffer.len();
-        let mut buffer = std::mem::take(&mut state.buffer);
+        let mut buffer = std::mem::replace(&mut state.buffer, Buffer::new());
         drop(state);
         let polled = buffer.fill(&mut source, cx);
         let mut state = self.lock();
@@ -301,9 +325,12 @@ impl StreamReader {
             state.buffer.push(fed.as_slice());
         }
         state.source = Some(source);
-        debug_assert!(state.buffer.len() >= before);
         match polled {
-            Poll::Pending if fed.len() == 0 => return Poll::Pending,
+            Poll::Pending if fed.len() == 0 && !state.eof && state.error.is_none() => {
+                // The source wakes when it has something, this one when something is fed.
+                state.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
             Poll::Pending | Poll::Ready(Ok(1..)) => {}
             Poll::Ready(Ok(0)) => state.eof = true,
             Poll::Ready(Err(error)) => state.error = Some(Arc::new(error)),
@@ -368,8 +395,9 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// [`ReadError::LineTooLong`], if the line is longer than the limit: what had come of it is dropped. Also
-    /// if the stream is broken, or read by another task.
+    /// [`ReadError::LineTooLong`], if the line is longer than the limit: it is dropped, as far as it has come;
+    /// what comes of it later looks like a line of its own. Also if the stream is broken, or read by another
+    /// task.
     pub async fn readline(&self) -> Result<Vec<u8>, ReadError> {
         let mut line = Vec::new();
         self.readline_into(&mut line).await?;
@@ -383,6 +411,9 @@ impl StreamReader {
     ///
     /// As [`readline`](Self::readline).
     pub async fn readline_into(&self, line: &mut Vec<u8>) -> Result<usize, ReadError> {
+        if let Some(len) = self.line_at_hand(line) {
+            return Ok(len);
+        }
         let limit = self.limit;
         let mut seen = 0;
         self.read_by(|buffer, eof| {
@@ -417,6 +448,23 @@ impl StreamReader {
             }
         })
         .await
+    }
+
+    /// Takes a line that is in the buffer already, if nothing stands in the way: most are, and it costs one lock.
+    #[inline]
+    fn line_at_hand(&self, line: &mut Vec<u8>) -> Option<usize> {
+        let mut state = self.lock();
+        if state.error.is_some() || state.busy {
+            return None;
+        }
+        let bytes = state.buffer.as_slice();
+        let len = memchr::memchr(b'\n', bytes)? + 1;
+        if len - 1 > self.limit {
+            return None;
+        }
+        line.extend_from_slice(&bytes[..len]);
+        state.buffer.skip(len);
+        Some(len)
     }
 
     /// Reads through the first of the separators that comes, the shortest match if several end together.
@@ -533,5 +581,45 @@ impl Stream for Lines {
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Lines({:?})", self.reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives all that is asked for, so many times, and then nothing.
+    struct Gives(u32);
+
+    impl AsyncRead for Gives {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            room: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            let Some(left) = self.0.checked_sub(1) else { return Poll::Pending };
+            self.0 = left;
+            Poll::Ready(Ok(room.len()))
+        }
+    }
+
+    #[test]
+    fn more_is_asked_of_a_full_source_and_nothing_is_kept_for_an_empty_one() {
+        let mut source: Source = Box::new(Gives(4));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buffer = Buffer::new();
+        for expected in [CHUNK, 2 * CHUNK, 4 * CHUNK, MAX_CHUNK] {
+            assert!(
+                matches!(buffer.fill(&mut source, &mut cx), Poll::Ready(Ok(read)) if read == expected)
+            );
+            // All but one byte is read.
+            buffer.skip(buffer.len() - 1);
+        }
+        assert!(buffer.memory.len() <= 2 * MAX_CHUNK);
+        assert!(buffer.fill(&mut source, &mut cx).is_pending());
+        assert_eq!(buffer.len(), 1, "what is there stays");
+        buffer.skip(1);
+        assert!(buffer.fill(&mut source, &mut cx).is_pending());
+        assert_eq!(buffer.memory.capacity(), 0);
     }
 }
