@@ -39,11 +39,10 @@ thread_local! {
     };
 }
 
-/// Calls `f` with this thread's worker, if it is one. Nothing is borrowed meanwhile.
+/// This thread's worker, if it is one, counted: nothing is borrowed while it is used.
 #[inline]
-pub(crate) fn with_worker<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
-    let worker = HERE.try_with(|here| here.worker.borrow().clone()).ok().flatten();
-    f(worker.as_deref())
+pub(crate) fn this_worker() -> Option<Rc<Worker>> {
+    HERE.try_with(|here| here.worker.borrow().clone()).ok().flatten()
 }
 
 /// This thread's worker, if it is one.

@@ -39,6 +39,7 @@ impl Handle {
     /// a spawn polls nothing.
     ///
     /// After a shutdown has begun the task is cancelled at once. asyncio: `create_task`.
+    #[inline]
     pub fn spawn<F>(&self, future: F, options: Options) -> Task<F::Output>
     where
         F: Future + Send + 'static,
@@ -75,24 +76,22 @@ impl Handle {
     {
         let shared = &*self.shared;
         let callback = options.kind == Kind::Callback;
-        context::with_worker(|worker| {
-            let worker = worker.filter(|worker| worker.shared.id == shared.id);
-            let slot = match worker {
-                Some(worker) => worker.reserve(),
-                // Threads from outside use the shards behind the workers'.
-                None => shared.registry.reserve(shared.seats.len()),
-            };
-            let home = Home { runtime: shared.id, slot };
-            let Spawned { runnable, task, task_ref } = spawn(future, home, options);
-            match slot {
-                Some(slot) if shared.registry.enter(slot, task_ref, callback) => {
-                    start(shared, worker, runnable);
-                }
-                // The pool is over: this ends the task.
-                _ => drop(runnable),
+        let worker = context::this_worker().filter(|worker| worker.shared.id == shared.id);
+        let slot = match &worker {
+            Some(worker) => worker.reserve(),
+            // Threads from outside use the shards behind the workers'.
+            None => shared.registry.reserve(shared.seats.len()),
+        };
+        let home = Home { runtime: shared.id, slot };
+        let Spawned { runnable, task, task_ref } = spawn(future, home, options);
+        match slot {
+            Some(slot) if shared.registry.enter(slot, task_ref, callback) => {
+                start(shared, worker.as_deref(), runnable);
             }
-            task
-        })
+            // The pool is over: this ends the task.
+            _ => drop(runnable),
+        }
+        task
     }
 
     /// Calls `f` on a thread that may block. The task's handle has its value.

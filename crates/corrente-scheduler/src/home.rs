@@ -37,11 +37,11 @@ pub(crate) struct JobHome {
 impl Schedule for Home {
     #[inline]
     fn schedule(&self, runnable: Runnable, cause: Cause) {
-        context::with_worker(|worker| match worker {
+        match context::this_worker() {
             // The hot path: a worker of this pool wakes.
             Some(worker) if worker.shared.id == self.runtime => worker.push(runnable, cause),
             _ => deliver(self.runtime, runnable, Shared::push),
-        });
+        }
     }
 
     fn complete(&self) {

@@ -65,8 +65,9 @@ pub(crate) unsafe fn end(task: &TaskRef, ending: Ending) {
     }
     if let Some(notes) = header.notes_if_any() {
         // Whoever still waits for a request waits in vain; his waker must not stay here for ever.
-        let watchers = notes.shared(|shared| shared.watchers.take());
-        for waker in watchers {
+        let watchers =
+            notes.shared(|shared| (!shared.watchers.is_empty()).then(|| shared.watchers.take()));
+        for waker in watchers.into_iter().flatten() {
             task.contain(What::WakerPanic, || drop(waker));
         }
         if old.has_observers() {

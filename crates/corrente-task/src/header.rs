@@ -18,6 +18,7 @@ use crate::error::{Cancelled, Payload, TaskError, Unobserved};
 use crate::id::TaskId;
 use crate::quiet::Quiet;
 use crate::runnable::{Cause, Runnable};
+use crate::spare;
 use crate::state::State;
 use crate::tree::{Message, Tree};
 use crate::waiters::Waiters;
@@ -109,7 +110,7 @@ pub(crate) type ReadError = unsafe fn(*const ()) -> Option<String>;
 
 impl Notes {
     /// As new, but for the memory of the tree.
-    fn empty(&mut self) {
+    pub fn empty(&mut self) {
         *self.shared.get_mut() = Shared::default();
         // SAFETY: `&mut self`: nobody else has the notes.
         self.tree.with_mut(|tree| unsafe { (*tree).empty() });
@@ -249,35 +250,5 @@ impl Drop for Header {
             // SAFETY: stored by `make_notes` from Box::into_raw, and nobody else is left to use it.
             spare::keep(unsafe { Box::from_raw(notes) });
         }
-    }
-}
-
-/// Notes of tasks that are gone, for those to come: a task that waits in a scope needs some, and most tasks
-/// do so once in a short life. A few per thread, emptied before they are kept.
-mod spare {
-    use super::Notes;
-    use std::cell::RefCell;
-
-    /// How many a thread keeps.
-    const MOST: usize = 64;
-
-    corrente_shim::local! {
-        #[allow(clippy::vec_box)] // The boxes are what is kept.
-        static SPARE: RefCell<Vec<Box<Notes>>> = RefCell::new(Vec::new());
-    }
-
-    pub fn take() -> Box<Notes> {
-        SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten().unwrap_or_default()
-    }
-
-    pub fn keep(mut notes: Box<Notes>) {
-        // What the notes held is dropped here, outside of the thread-local: it may be user code.
-        notes.empty();
-        let _ = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
-            if spare.len() < MOST {
-                spare.push(notes);
-            }
-        });
     }
 }

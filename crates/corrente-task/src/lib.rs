@@ -67,6 +67,7 @@ mod root;
 mod runnable;
 mod scope;
 mod shared;
+mod spare;
 mod state;
 mod task;
 mod task_ref;
@@ -169,6 +170,7 @@ pub const fn cell_size<F: Future, S: Schedule>() -> usize {
 }
 
 /// A task for any thread.
+#[inline]
 pub fn spawn<F, S>(future: F, schedule: S, options: Options) -> Spawned<F::Output>
 where
     F: Future + Send + 'static,

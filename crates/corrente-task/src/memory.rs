@@ -11,6 +11,7 @@
 //! What always holds: a kept block is unused, was allocated from the global allocator with the layout of its class, and is
 //! in no other place. No user code and no allocation of a cell happens under a lock or a borrow.
 
+use crate::spare;
 use std::alloc::{self, Layout};
 use std::cell::RefCell;
 use std::ptr::NonNull;
@@ -166,6 +167,7 @@ impl Drop for Stacks {
 
 /// Gives most of the memory back that is kept for tasks to come. For a scheduler that has had no work for a while.
 pub fn give_back() {
+    spare::give_back();
     for class in (0..CLASSES).rev() {
         while IN_DEPOT.load(Ordering::Relaxed) > FEW {
             let Some(batch) = depot(class).pop() else { break };

@@ -28,6 +28,10 @@ impl Waiters {
         self.list.get(&key).is_some_and(|mine| mine.will_wake(waker))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     #[must_use = "a waker is user code and must be dropped outside of the lock"]
     pub fn take(&mut self) -> impl Iterator<Item = Waker> + use<> {
         std::mem::take(&mut self.list).into_values()

@@ -9,6 +9,7 @@
 
 use crate::runtime::handle::{Handle, WeakHandle};
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 /// A handle to come.
@@ -19,7 +20,7 @@ pub(crate) enum Current {
     #[default]
     None,
     Promised(Promise),
-    Known(Handle),
+    Known(Rc<Handle>),
 }
 
 thread_local! {
@@ -41,7 +42,7 @@ pub(crate) fn is_torn_down() -> bool {
 pub(crate) struct Entered(Current);
 
 pub(crate) fn enter(handle: Handle) -> Entered {
-    Entered(set(Current::Known(handle)))
+    Entered(set(Current::Known(Rc::new(handle))))
 }
 
 impl Drop for Entered {
@@ -50,20 +51,21 @@ impl Drop for Entered {
     }
 }
 
-/// Calls `f` with the current runtime's handle, if there is one.
+/// The current runtime's handle, if there is one. A count of this thread's own, so that whoever asks is not called
+/// back, with its future in a closure that is moved on and on.
 #[inline]
-fn try_with<R>(f: impl FnOnce(&Handle) -> R) -> Option<R> {
-    let with = |current: &RefCell<Current>| {
+fn known() -> Option<Rc<Handle>> {
+    let look = |current: &RefCell<Current>| {
         let promised = matches!(&*current.borrow(), Current::Promised(_));
         if promised {
             redeem(current);
         }
         match &*current.borrow() {
-            Current::Known(handle) => Some(f(handle)),
+            Current::Known(handle) => Some(handle.clone()),
             _ => None,
         }
     };
-    CURRENT.try_with(with).unwrap_or(None)
+    CURRENT.try_with(look).unwrap_or(None)
 }
 
 #[cold]
@@ -73,15 +75,16 @@ fn redeem(current: &RefCell<Current>) {
         _ => None,
     };
     if let Some(handle) = handle {
-        *current.borrow_mut() = Current::Known(handle);
+        *current.borrow_mut() = Current::Known(Rc::new(handle));
     }
 }
 
-/// Calls `f` with the current runtime's handle, or panics with what to do about there being none.
+/// The current runtime's handle; panics with what to do if there is none.
+#[inline]
 #[track_caller]
-pub(crate) fn with<R>(function: &str, f: impl FnOnce(&Handle) -> R) -> R {
-    match try_with(f) {
-        Some(result) => result,
+pub(crate) fn here(function: &str) -> Rc<Handle> {
+    match known() {
+        Some(handle) => handle,
         None => panic!(
             "`{function}` was called outside of a corrente runtime: call it from within \
              `corrente::run(async {{ … }})` or a task, or use a `Handle` of a `Runtime`"
@@ -89,9 +92,16 @@ pub(crate) fn with<R>(function: &str, f: impl FnOnce(&Handle) -> R) -> R {
     }
 }
 
+/// Calls `f` with the current runtime's handle, or panics as [`here`].
+#[inline]
+#[track_caller]
+pub(crate) fn with<R>(function: &str, f: impl FnOnce(&Handle) -> R) -> R {
+    f(&here(function))
+}
+
 /// The current runtime's handle.
 pub(crate) fn get() -> Option<Handle> {
-    try_with(Handle::clone)
+    known().map(|handle| Handle::clone(&handle))
 }
 
 /// The timer shard of this thread: that of its worker.

@@ -90,6 +90,7 @@ impl Handle {
         self.spawn_with(future.into_future(), Options::default(), false)
     }
 
+    #[inline]
     pub(crate) fn spawn_with<F>(&self, future: F, options: Options, eager: bool) -> Task<F::Output>
     where
         F: Future<Output: Send + 'static> + Send + 'static,

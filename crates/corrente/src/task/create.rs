@@ -32,7 +32,7 @@ where
     F: IntoFuture<IntoFuture: Send + 'static, Output: Send + 'static>,
 {
     let options = Options::default();
-    current::with("create_task", |handle| handle.spawn_with(future.into_future(), options, false))
+    current::here("create_task").spawn_with(future.into_future(), options, false)
 }
 
 /// Runs a future that is not `Send` as a task of this thread.
@@ -153,9 +153,7 @@ impl TaskBuilder {
         F: IntoFuture<IntoFuture: Send + 'static, Output: Send + 'static>,
     {
         let (options, eager) = self.options();
-        current::with("create_task", |handle| {
-            handle.spawn_with(future.into_future(), options, eager)
-        })
+        current::here("create_task").spawn_with(future.into_future(), options, eager)
     }
 
     /// Makes a task of this thread.

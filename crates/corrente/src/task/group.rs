@@ -512,9 +512,7 @@ impl ChildBuilder<'_> {
         let membership = Membership { group: self.group.clone() };
         let child = Child { inner: Contained { inner: future }, membership, leaving: None };
         let (options, eager) = self.builder.options();
-        let task = current::with("TaskGroup::create_task", |handle| {
-            handle.spawn_with(child, options, eager)
-        });
+        let task = current::here("TaskGroup::create_task").spawn_with(child, options, eager);
         self.group.register(task.as_ref().clone());
         task
     }
