@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 
 /// The time from one look to the next, at first and while something is slow.
 const TICK: Duration = Duration::from_micros(200);
+/// The shortest time from one look to the next while no worker sleeps: then there is nobody to send to the rescue, and
+/// on a machine whose cores are all at work the looks themselves take time from it.
+const TICK_BUSY: Duration = Duration::from_micros(800);
 /// The longest time from one look to the next.
 const TICK_MAX: Duration = Duration::from_micros(1600);
 /// After so many ticks with nothing slow in sight the next ones take twice as long.
@@ -110,7 +113,8 @@ impl Watchdog {
                 });
                 watch = Watch::new(shared.seats.len());
             } else {
-                std::thread::sleep(watch.period);
+                let busy = shared.idle.sleepers() == 0;
+                std::thread::sleep(if busy { watch.period.max(TICK_BUSY) } else { watch.period });
                 watch.tick(shared);
             }
         }
