@@ -2,6 +2,9 @@
 //!
 //! The 27 metrics come first and make the mean; the rows after them are reported beside it.
 
+/// "Not behind" and "not slower": no worse than 3 %.
+const NOT_BEHIND: f64 = 1.03;
+
 /// Which way is better.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Better {
@@ -130,7 +133,7 @@ pub const METRICS: &[Row] = &[
 #[rustfmt::skip]
 pub const BESIDE: &[Row] = &[
     lower("two_100ms", Source::Figure("two_100ms", "ms"), "ms", Bar::Value(115.0)),
-    lower("fan_64", Source::Figure("fan_64", "ms"), "ms", Bar::Ratio(1.00)),
+    lower("fan_64", Source::Figure("fan_64", "ms"), "ms", Bar::Ratio(NOT_BEHIND)),
     higher("fan_64_speedup", Source::Quotient(("fan_64_1w", "ms"), ("fan_64", "ms")), "×", Bar::Value(1.6)),
     lower("fan_4", Source::Figure("fan_4", "ms"), "ms", Bar::Ratio(1.25)),
     lower("fan_20us", Source::Figure("fan_20us", "ms"), "ms", Bar::None),
@@ -138,8 +141,8 @@ pub const BESIDE: &[Row] = &[
     higher("tree_speedup", Source::Quotient(("tree_1w", "ns"), ("tree", "ns")), "×", Bar::None),
     lower("behind_spin", Source::Figure("behind_spin", "ms"), "ms", Bar::None),
     lower("behind_spin_max", Source::Figure("behind_spin", "max_ms"), "ms", Bar::Value(50.0)),
-    lower("gather10", Source::Figure("gather10", "ns"), "ns", Bar::Ratio(1.00)),
-    lower("group10", Source::Figure("group10", "ns"), "ns", Bar::Ratio(1.00)),
+    lower("gather10", Source::Figure("gather10", "ns"), "ns", Bar::Ratio(NOT_BEHIND)),
+    lower("group10", Source::Figure("group10", "ns"), "ns", Bar::Ratio(NOT_BEHIND)),
     lower("timers_late_p99", Source::Figure("timers", "p99_us"), "µs", Bar::None),
     lower("timers_late_max", Source::Figure("timers", "max_us"), "µs", Bar::None),
     lower("sleep_late_p99", Source::Figure("sleep_late", "p99_us"), "µs", Bar::None),
@@ -195,6 +198,9 @@ pub const BESIDE: &[Row] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// "Not behind" and "not slower": no worse than 3 %.
+    const NOT_BEHIND: f64 = 1.03;
 
     #[test]
     fn there_are_27_metrics_and_no_name_twice() {
