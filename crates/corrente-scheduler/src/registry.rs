@@ -12,28 +12,34 @@ pub(crate) use slots::{Slots, Spare};
 use corrente_shim::sync::Mutex;
 use corrente_task::TaskRef;
 use crossbeam_utils::CachePadded;
+use std::num::NonZeroU32;
 
-/// Where a task's entry is: its shard, and the place in it.
+/// Where a task's entry is: its shard, and the place in it. One more than this number, so that `Option` is as small:
 ///
 /// ```text
 /// bit   31..25  shard      24..0  place
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slot(u32);
+pub(crate) struct Slot(NonZeroU32);
 
 const PLACE_BITS: u32 = 25;
-const PLACES: u32 = 1 << PLACE_BITS;
+/// The last places of a shard are not used: so one more than a slot's number is still a `u32`.
+const PLACES: u32 = (1 << PLACE_BITS) - 256;
 const SHARDS: usize = 1 << (32 - PLACE_BITS);
 
 impl Slot {
     fn new(shard: usize, place: u32) -> Self {
-        Self((shard as u32) << PLACE_BITS | place)
+        let number = (shard as u32) << PLACE_BITS | place;
+        Self(NonZeroU32::MIN.saturating_add(number))
+    }
+    fn number(self) -> u32 {
+        self.0.get() - 1
     }
     fn shard(self) -> usize {
-        (self.0 >> PLACE_BITS) as usize
+        (self.number() >> PLACE_BITS) as usize
     }
     fn place(self) -> u32 {
-        self.0 & (PLACES - 1)
+        self.number() & ((1 << PLACE_BITS) - 1)
     }
 }
 
@@ -152,6 +158,15 @@ mod tests {
 
     fn task() -> TaskRef {
         spawn(async {}, Nowhere, Options::default()).task_ref
+    }
+
+    #[test]
+    fn a_slot_says_where_it_is() {
+        for (shard, place) in [(0, 0), (0, 1), (1, 0), (5, PLACES - 1), (SHARDS - 1, PLACES - 1)] {
+            let slot = Slot::new(shard, place);
+            assert_eq!((slot.shard(), slot.place()), (shard, place));
+        }
+        assert_eq!(size_of::<Option<Slot>>(), size_of::<u32>());
     }
 
     #[test]

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Sizes are rounded up to a multiple of this.
-const STEP: usize = 32;
+const STEP: usize = 16;
 /// How many classes of sizes there are. What is larger goes straight to the allocator.
-const CLASSES: usize = 32;
+const CLASSES: usize = 64;
 /// What an allocator gives without effort.
 const ALIGN: usize = 16;
 /// So many blocks go to the depot at once. A thread keeps fewer than twice as many of each class.
