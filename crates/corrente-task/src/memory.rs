@@ -6,7 +6,7 @@
 //!
 //! A thread takes from a small stack of its own and puts there what it frees. When the stack is full, half of it goes to
 //! the depot, which all threads share, and when it is empty a batch comes from there: so a thread that only ends
-//! tasks supplies one that only spawns them, for one lock in [`BATCH`] tasks.
+//! tasks supplies one that only spawns them, for one lock in `BATCH` tasks.
 //!
 //! What always holds: a kept block is unused, was allocated from the global allocator with the layout of its class, and is
 //! in no other place. No user code and no allocation of a cell happens under a lock or a borrow.

@@ -199,9 +199,6 @@ pub const BESIDE: &[Row] = &[
 mod tests {
     use super::*;
 
-    /// "Not behind" and "not slower": no worse than 3 %.
-    const NOT_BEHIND: f64 = 1.03;
-
     #[test]
     fn there_are_27_metrics_and_no_name_twice() {
         assert_eq!(METRICS.len(), 27);
