@@ -202,7 +202,8 @@ mod tests {
         // SAFETY: it is ours and holds nothing.
         unsafe { free(first) };
         let (again, other) = (allocate::<[u64; 10]>(), allocate::<[u64; 10]>());
-        assert_eq!(again.cast::<u8>() == first.cast(), MOST > 0);
+        // Where nothing is kept the allocator may give the same block, or not.
+        assert!(MOST == 0 || again.cast::<u8>() == first.cast());
         assert_ne!(again, other);
         // SAFETY: as above.
         [again, other].into_iter().for_each(|block| unsafe { free(block) });
