@@ -1,7 +1,7 @@
 //! Who runs what, where, next: the work-stealing scheduler of the corrente runtime.
 //!
 //! ```text
-//!  Handle::spawn ─┬─ on a worker ──> queue ────────────────┐        ┌── thieves take half
+//!  Handle::spawn ─┬─ on a worker ──> free next slot, queue ┐        ┌── thieves take half
 //!                 └─ elsewhere ────> injector ─────────────┤        │
 //!  a wake ────────┬─ on a worker ──> next slot ──> queue ──┤        │
 //!                 └─ elsewhere ────> injector, or mailbox ─┤        │

@@ -24,6 +24,14 @@ fn is_cancelled<T>(task: &mut Task<T>) -> bool {
     }
 }
 
+fn gives_seven_or_was(asked: bool, task: &mut Task<i32>) {
+    match task.try_outcome() {
+        Some(Ok(7)) => {}
+        Some(Err(TaskError::Cancelled(_))) => assert!(asked),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A request meets a first poll: it strikes before it or at its end.
 #[test]
 fn cancel_and_first_poll() {
@@ -288,11 +296,7 @@ fn cancel_and_join() {
         first.run();
         let asked = thread.join().unwrap();
         queue.run_all();
-        match outer.try_outcome() {
-            Some(Ok(7)) => {}
-            Some(Err(TaskError::Cancelled(_))) => assert!(asked),
-            other => panic!("{other:?}"),
-        }
+        gives_seven_or_was(asked, &mut outer);
         assert_eq!(queue.ended(), 2);
     });
 }
@@ -311,11 +315,7 @@ fn cancel_and_awaited_task_ends() {
         inner_poll.run();
         let asked = thread.join().unwrap();
         queue.run_all();
-        match outer.try_outcome() {
-            Some(Ok(7)) => {}
-            Some(Err(TaskError::Cancelled(_))) => assert!(asked),
-            other => panic!("{other:?}"),
-        }
+        gives_seven_or_was(asked, &mut outer);
         assert_eq!(queue.ended(), 2);
     });
 }
