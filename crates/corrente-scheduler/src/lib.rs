@@ -18,6 +18,7 @@
 //! | to learn about | open |
 //! |---|---|
 //! | what a worker does | `worker.rs`; in which order it looks, `search.rs` |
+//! | where tasks wait | `queue.rs`; the injector and the back row, `commons.rs` |
 //! | whom a new item wakes, and why no wake is lost | `idle.rs` with `idle.md`; `parker.rs` |
 //! | what bounds the wait behind a long poll | `watchdog.rs`; what it sees, `seat.rs` |
 //! | time and sockets | `driver.rs`, the only seam |
@@ -34,6 +35,7 @@
 
 mod block_on;
 mod blocking;
+mod commons;
 mod config;
 mod context;
 mod driver;

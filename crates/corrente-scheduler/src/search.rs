@@ -30,7 +30,7 @@ impl Worker {
     fn look_outside(&self) -> Option<Runnable> {
         self.glance();
         let open = || if self.shared.idle.open() == 0 { None } else { self.stolen(true) };
-        let task = self.injected().or_else(open);
+        let task = self.injected().or_else(open).or_else(|| self.overdue_task());
         if task.is_some() {
             self.stop_searching();
         }
@@ -50,6 +50,10 @@ impl Worker {
     }
 
     fn stealable_task(&self) -> Option<Runnable> {
+        self.ready_task().or_else(|| self.from_back_row())
+    }
+
+    fn ready_task(&self) -> Option<Runnable> {
         if let Some(shake) = &self.shared.shake {
             if let Some(task) = shake.take(self.index) {
                 return Some(task);
@@ -86,12 +90,7 @@ impl Worker {
 
     /// A fair share of the injector, the shard next to this worker first.
     fn injected(&self) -> Option<Runnable> {
-        let injectors = &self.shared.injectors;
-        let first = self.shared.injector_of(self.index);
-        let task = (0..injectors.len())
-            .map(|step| &injectors[(first + step) % injectors.len()])
-            .filter(|injector| !injector.is_empty())
-            .find_map(|injector| self.share_of(injector))?;
+        let task = self.shared.injector.find(self.index, |shard| self.share_of(shard))?;
         self.seat().own.counters.injected.bump();
         Some(task)
     }

@@ -180,7 +180,7 @@ impl Own {
 
 impl Advice {
     #[inline]
-    fn is_slow(&self) -> bool {
+    pub(crate) fn is_slow(&self) -> bool {
         self.slow.load(Ordering::Relaxed)
     }
     pub(crate) fn set_slow(&self, slow: bool) {

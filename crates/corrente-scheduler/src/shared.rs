@@ -5,6 +5,7 @@
 //! wakes a worker if one sleeps and none is searching.
 
 use crate::blocking::Blocking;
+use crate::commons::Commons;
 use crate::config::{Config, Hooks, Order};
 use crate::driver::{Baton, Driver};
 use crate::fifo::Fifo;
@@ -14,7 +15,7 @@ use crate::lending::Lending;
 use crate::metrics::{Metrics, SharedCount};
 use crate::parker::Rung;
 use crate::pause::Pause;
-use crate::queue::{Injector, Stealer};
+use crate::queue::Stealer;
 use crate::registry::Registry;
 use crate::seat::Seat;
 use crate::shake::Shake;
@@ -33,8 +34,6 @@ const STOP: u32 = 1;
 const PAUSE: u32 = 2;
 /// A shutdown has begun: nothing is spawned any more. Concerns no worker.
 const CLOSING: u32 = 4;
-/// So many workers share an injector.
-const WORKERS_PER_INJECTOR: usize = 8;
 
 /// See the module. What is written while workers work has a line of its own, so that the rest (settings,
 /// pointers) stays in every worker's cache.
@@ -43,7 +42,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) hooks: Hooks,
     pub(crate) seats: Box<[CachePadded<Seat>]>,
-    pub(crate) injectors: Box<[CachePadded<Injector<Runnable>>]>,
+    pub(crate) injector: Commons,
+    pub(crate) back_row: Commons,
     pub(crate) idle: CachePadded<Idle>,
     pub(crate) baton: CachePadded<Baton>,
     pub(crate) registry: Registry,
@@ -75,9 +75,8 @@ impl Shared {
         let shared = Self {
             id,
             seats: stealers.into_iter().map(seat).map(CachePadded::new).collect(),
-            injectors: (0..workers.div_ceil(WORKERS_PER_INJECTOR))
-                .map(|_| CachePadded::default())
-                .collect(),
+            injector: Commons::new(workers),
+            back_row: Commons::new(workers),
             idle: CachePadded::new(Idle::new(workers)),
             // The workers' threads count from the start, so that time stands still until they have begun.
             standstill: CachePadded::new(Standstill::new(baton.wants_idle(), workers - 1)),
@@ -113,7 +112,7 @@ impl Shared {
 
     /// Puts the task where any worker will find it.
     pub(crate) fn inject(&self, runnable: Runnable) {
-        self.injectors[this_thread() % self.injectors.len()].push(runnable);
+        self.injector.push(this_thread(), runnable);
         if self.wake_sleeper() {
             self.outside_wakes.bump();
         }
@@ -129,11 +128,6 @@ impl Shared {
             // Its `block_on` is over, and so is the task: this Runnable does nothing any more.
             None => drop(runnable),
         }
-    }
-
-    /// The injector that belongs to this worker.
-    pub(crate) fn injector_of(&self, worker: usize) -> usize {
-        worker / WORKERS_PER_INJECTOR
     }
 
     /// Something was pushed that a sleeper is owed. True if one had to be woken for it.
@@ -153,7 +147,8 @@ impl Shared {
 
     /// True if there is something anywhere that a sleeping worker should get up for.
     pub(crate) fn owes_something(&self) -> bool {
-        self.injectors.iter().any(|injector| !injector.is_empty())
+        !self.injector.is_empty()
+            || !self.back_row.is_empty()
             || self.seats.iter().enumerate().any(|(i, seat)| seat.owes(self.is_open(i)))
     }
 
@@ -169,21 +164,22 @@ impl Shared {
         // Between two runs time stands still, as in asyncio: what is left is not to wake by itself.
         self.lending.is_lent()
             && !self.blocking.is_active()
-            && self.injectors.iter().all(|injector| injector.is_empty())
+            && self.injector.is_empty()
+            && self.back_row.is_empty()
             && !self.lending.has_mail()
             && !self.seats.iter().any(|seat| seat.has_something())
             && self.shake.as_ref().is_none_or(|s| (0..self.seats.len()).all(|i| !s.has_mail(i)))
     }
 
-    /// No thread is `worker` any more. Others must take what it leaves behind: its queue, and perhaps the
-    /// watch over the driver.
+    /// No thread is `worker` any more. Others must take what it leaves behind: its queue, the back row (it may
+    /// have counted on itself to take from it), and perhaps the watch over the driver.
     pub(crate) fn depart(&self, worker: usize) {
         self.idle.depart(worker);
         if let Some(shake) = &self.shake {
             shake.close(self, worker);
         }
         let unwatched = self.baton.is_free() && self.registry.living() > 0;
-        if unwatched || self.seats[worker].has_something() {
+        if unwatched || self.seats[worker].has_something() || !self.back_row.is_empty() {
             self.wake_sleeper();
         }
     }

@@ -194,11 +194,8 @@ fn stop_workers(shared: &Shared, deadline: Instant) {
 fn drain(shared: &Shared) {
     let empty = LocalQueue::new();
     let next = |queue: &LocalQueue<_>| queue.pop();
-    for injector in &shared.injectors {
-        while let Some(runnable) = injector.take() {
-            drop(runnable);
-        }
-    }
+    shared.injector.clear();
+    shared.back_row.clear();
     for seat in &shared.seats {
         while let Some(runnable) = seat.stealer.steal_into(&empty).or_else(|| next(&empty)) {
             drop(runnable);

@@ -275,13 +275,13 @@ fn advise(seat: &Seat, polls: u64, elapsed: Duration, limit: u32) -> bool {
 }
 
 /// A worker sits in a poll: opens its queue and its next slot to all, and wakes somebody if something is
-/// there, or if nobody watches the driver.
+/// there or in the back row, or if nobody watches the driver.
 fn free_what_waits(shared: &Shared, worker: usize, seat: &Seat) {
     seat.advice.set_slow(true);
     seat.advice.set_glance_every(1);
     shared.idle.set_stuck(worker);
     let unwatched = shared.idle.sleepers() != 0 && shared.baton.is_free();
-    if unwatched || seat.has_something() {
+    if unwatched || seat.has_something() || !shared.back_row.is_empty() {
         shared.watchdog.rescue(shared);
     }
 }

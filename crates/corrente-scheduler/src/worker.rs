@@ -6,7 +6,7 @@
 //! slot or its mailbox holds something.
 
 use crate::local::LocalQueue as LocalTasks;
-use crate::queue::LocalQueue;
+use crate::queue::{Injector, LocalQueue};
 use crate::registry::{Slot, Spare};
 use crate::seat::Seat;
 use crate::shared::Shared;
@@ -19,6 +19,9 @@ use std::task::Waker;
 
 /// For so many polls after a sleep it is not known whether polls are short, and every item is worth a wake.
 const FRESH_POLLS: u32 = 16;
+
+/// While there is other work, one poll in so many is for the back row (or one look outside, if that comes later).
+const BACK_ROW_EVERY: u64 = 32;
 
 /// A queue of so many tasks is short: behind them one does not wait long, and what it needs is still in the cache.
 const SHORT: usize = 256;
@@ -36,6 +39,8 @@ pub(crate) struct Core {
     fresh: Cell<u32>,
     /// Polls until the next look outside.
     until_glance: Cell<u32>,
+    /// At which poll it last took a task from the back row.
+    pub(crate) back_row_at: Cell<u64>,
     /// Wakes come from a turn of the driver: to the queue with them, and one decision for all.
     in_batch: Cell<bool>,
     /// It is counted as searching.
@@ -56,6 +61,7 @@ impl Core {
             streak: Cell::new(0),
             fresh: Cell::new(FRESH_POLLS),
             until_glance: Cell::new(1),
+            back_row_at: Cell::new(0),
             in_batch: Cell::new(false),
             searching: Cell::new(false),
             random: Cell::new(index as u64 + 1),
@@ -134,6 +140,7 @@ impl Worker {
             _ if self.core.in_batch.get() => self.enqueue(runnable),
             Cause::Wake => self.push_next(runnable),
             Cause::Joined if self.core.queue.len() > SHORT => self.push_next(runnable),
+            Cause::Yield if self.seat().advice.is_slow() => self.step_back(runnable),
             Cause::Joined | Cause::Yield => self.push_back(runnable),
         }
     }
@@ -167,6 +174,33 @@ impl Worker {
     fn push_back(&self, runnable: Runnable) {
         self.enqueue(runnable);
         self.offer(self.core.queue.len().saturating_sub(1));
+    }
+
+    /// Where polls are long, a task that yields lets all others go first, also those that become ready later. See the
+    /// decision "who yields for long steps back".
+    #[cold]
+    fn step_back(&self, runnable: Runnable) {
+        let back_row = &self.shared.back_row;
+        let alone = self.core.queue.is_empty() && !self.core.next_full.get() && back_row.is_empty();
+        back_row.near(self.index).push(runnable);
+        if !alone {
+            // It may be more than this worker's own next poll.
+            self.offer(usize::MAX);
+        }
+    }
+
+    /// Takes a task from the back row.
+    #[inline]
+    pub(crate) fn from_back_row(&self) -> Option<Runnable> {
+        let task = self.shared.back_row.find(self.index, Injector::take)?;
+        self.core.back_row_at.set(self.seat().own.pulse().polls());
+        Some(task)
+    }
+
+    /// The same, though there is other work: one poll in so many is for the back row.
+    pub(crate) fn overdue_task(&self) -> Option<Runnable> {
+        let since = self.seat().own.pulse().polls() - self.core.back_row_at.get();
+        if since < BACK_ROW_EVERY { None } else { self.from_back_row() }
     }
 
     #[inline]
@@ -262,7 +296,8 @@ impl Worker {
             }
             self.core.in_batch.set(false);
             // One of them is this worker's own next poll.
-            self.offer(self.core.queue.len().saturating_sub(1));
+            let back_row = usize::from(!self.shared.back_row.is_empty());
+            self.offer((self.core.queue.len() + back_row).saturating_sub(1));
         }
         self.core.ready.set(ready);
     }

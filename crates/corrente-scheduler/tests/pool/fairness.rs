@@ -1,11 +1,12 @@
 //! Every ready task runs within a stated number of polls, and none waits behind another's endless poll.
 
 use crate::support::{
-    Flag, World, block_on, config, lock, named, pool, pool_in, signal, spawn, yield_now,
+    Flag, World, block_on, config, lock, named, pool, pool_in, pool_with, signal, spawn,
+    wait_until, yield_now,
 };
 use corrente_scheduler::{Config, Handle, Hooks, NoDriver, Pool, current_worker, spawn_local};
 use corrente_task::Options;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -127,6 +128,57 @@ fn endless_yielders_starve_neither_injector_nor_driver_nor_main() {
     });
 }
 
+/// A ring of three tasks that wake each other in turn, `polls` times; the next slot holds one of them.
+fn ring(polls: u64, count: &Arc<AtomicU64>) -> impl Future<Output = ()> + use<> {
+    let (wakers, count) = (Arc::new(Mutex::new([const { None::<Waker> }; 3])), count.clone());
+    async move {
+        let tasks: Vec<_> = (0..3)
+            .map(|side| {
+                let (wakers, count) = (wakers.clone(), count.clone());
+                spawn(poll_fn(move |cx| {
+                    let polled = count.fetch_add(1, Ordering::Relaxed);
+                    let (next, done) = ((side + 1) % 3, polled >= polls);
+                    let other = {
+                        let mut wakers = lock(&wakers);
+                        wakers[side] = Some(cx.waker().clone());
+                        wakers[next].clone()
+                    };
+                    other.into_iter().for_each(Waker::wake);
+                    if done { Poll::Ready(()) } else { Poll::Pending }
+                }))
+            })
+            .collect();
+        for task in tasks {
+            task.await;
+        }
+    }
+}
+
+#[test]
+fn where_polls_are_long_who_yields_lets_others_go_first_but_not_for_ever() {
+    // Without a watchdog nobody knows that polls are short, so they count as long.
+    let pool = pool_with(Config { watchdog: false, ..config(1) });
+    let (polls, yields) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let stop = Flag::default();
+    block_on(&pool, async {
+        let yielder = spawn({
+            let (yields, stop) = (yields.clone(), stop.clone());
+            async move {
+                while !stop.is_set() {
+                    yields.fetch_add(1, Ordering::Relaxed);
+                    yield_now().await;
+                }
+            }
+        });
+        spawn(ring(10_000, &polls)).await;
+        stop.set();
+        yielder.await;
+    });
+    let (polls, yields) = (polls.load(Ordering::Relaxed), yields.load(Ordering::Relaxed));
+    let at_least = polls / (2 * u64::from(Config::default().driver_interval));
+    assert!((at_least..=polls / 24).contains(&yields), "{yields} beside {polls} polls of others");
+}
+
 #[test]
 fn local_tasks_and_others_take_turns() {
     let pool = pool(1);
@@ -230,6 +282,60 @@ fn a_task_in_the_queue_is_rescued() {
 fn a_task_in_the_injector_is_rescued() {
     rescued(Behind::Injector, true);
     rescued(Behind::Injector, false);
+}
+
+#[test]
+fn who_has_stepped_back_is_rescued() {
+    let pool = pool(2);
+    let (polls, stop) = (Arc::new(AtomicU64::new(0)), Flag::default());
+    block_on(&pool, async {
+        let hog = spawn({
+            let (polls, stop) = (polls.clone(), stop.clone());
+            async move {
+                while !stop.is_set() {
+                    std::thread::sleep(Duration::from_micros(500));
+                    polls.fetch_add(1, Ordering::Relaxed);
+                    yield_now().await;
+                }
+            }
+        });
+        for _ in 0..20 {
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            let seen = polls.load(Ordering::Relaxed);
+            wait_until("the hog, while main blocks worker 0", || {
+                polls.load(Ordering::Relaxed) > seen + 2
+            });
+        }
+        stop.set();
+        hog.await;
+    });
+}
+
+#[test]
+fn what_a_caller_leaves_in_the_back_row_is_taken() {
+    let pool = pool(2);
+    for _ in 0..20 {
+        let (polls, stop) = (Arc::new(AtomicU64::new(0)), Flag::default());
+        let (hog, ended) = (polls.clone(), stop.clone());
+        block_on(&pool, async {
+            spawn(async move {
+                while !ended.is_set() {
+                    std::thread::sleep(Duration::from_micros(500));
+                    hog.fetch_add(1, Ordering::Relaxed);
+                    yield_now().await;
+                }
+            })
+            .detach();
+            for _ in 0..6 {
+                yield_now().await;
+            }
+        });
+        let seen = polls.load(Ordering::Relaxed);
+        wait_until("the hog, after main has returned", || polls.load(Ordering::Relaxed) > seen + 2);
+        stop.set();
+    }
 }
 
 #[test]
