@@ -50,7 +50,7 @@ impl Worker {
     }
 
     fn stealable_task(&self) -> Option<Runnable> {
-        self.ready_task().or_else(|| self.from_back_row())
+        self.ready_task().or_else(|| self.pop_back_row())
     }
 
     fn ready_task(&self) -> Option<Runnable> {

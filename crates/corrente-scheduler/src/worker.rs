@@ -191,7 +191,7 @@ impl Worker {
 
     /// Takes a task from the back row.
     #[inline]
-    pub(crate) fn from_back_row(&self) -> Option<Runnable> {
+    pub(crate) fn pop_back_row(&self) -> Option<Runnable> {
         let task = self.shared.back_row.find(self.index, Injector::take)?;
         self.core.back_row_at.set(self.seat().own.pulse().polls());
         Some(task)
@@ -200,7 +200,7 @@ impl Worker {
     /// The same, though there is other work: one poll in so many is for the back row.
     pub(crate) fn overdue_task(&self) -> Option<Runnable> {
         let since = self.seat().own.pulse().polls() - self.core.back_row_at.get();
-        if since < BACK_ROW_EVERY { None } else { self.from_back_row() }
+        if since < BACK_ROW_EVERY { None } else { self.pop_back_row() }
     }
 
     #[inline]
