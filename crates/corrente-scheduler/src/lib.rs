@@ -19,7 +19,7 @@
 //! |---|---|
 //! | what a worker does | `worker.rs`; in which order it looks, `search.rs` |
 //! | where tasks wait | `queue.rs`; the injector and the back row, `commons.rs` |
-//! | whom a new item wakes, and why no wake is lost | `idle.rs` with `idle.md`; `parker.rs` |
+//! | whom a new item wakes, and why no wake is lost | `idle.rs` with `idle.md`; `parker.rs`, `batch.rs` |
 //! | what bounds the wait behind a long poll | `watchdog.rs`; what it sees, `seat.rs` |
 //! | time and sockets | `driver.rs`, the only seam |
 //! | the calling thread as worker 0, local tasks | `lending.rs`, `block_on.rs`, `local.rs` |
@@ -27,12 +27,14 @@
 //! | blocking calls | `blocking.rs` |
 //! | the end | `shutdown.rs`, `registry.rs` |
 //!
-//! Invariants of absence: no unsafe code; no clock but for limits and the watchdog, no descriptor; no user
+//! Invariants of absence: no unsafe code; no clock but for limits, the watchdog and
+//! batches of the driver, no descriptor; no user
 //! code (poll, drop, waker, hook) under a lock; no read-modify-write on a word of the whole pool when a
 //! task is spawned, woken, polled or ended on a worker while all workers are busy.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod batch;
 mod block_on;
 mod blocking;
 mod commons;

@@ -5,6 +5,7 @@
 //! wakes and how it goes to sleep in `idle.md`. What always holds: it never sleeps while its queue, its next
 //! slot or its mailbox holds something.
 
+use crate::batch::Batches;
 use crate::local::LocalQueue as LocalTasks;
 use crate::queue::{Injector, LocalQueue};
 use crate::registry::{Slot, Spare};
@@ -41,6 +42,8 @@ pub(crate) struct Core {
     until_glance: Cell<u32>,
     /// At which poll it last took a task from the back row.
     pub(crate) back_row_at: Cell<u64>,
+    /// What is known of the driver's batches.
+    batches: Cell<Batches>,
     /// Wakes come from a turn of the driver: to the queue with them, and one decision for all.
     in_batch: Cell<bool>,
     /// It is counted as searching.
@@ -62,6 +65,7 @@ impl Core {
             fresh: Cell::new(FRESH_POLLS),
             until_glance: Cell::new(1),
             back_row_at: Cell::new(0),
+            batches: Cell::new(Batches::new()),
             in_batch: Cell::new(false),
             searching: Cell::new(false),
             random: Cell::new(index as u64 + 1),
@@ -116,6 +120,12 @@ impl Worker {
         // it still counts may be as long as this one.
         let left = if was_stuck { 0 } else { self.core.until_glance.get().saturating_sub(1) };
         self.core.until_glance.set(left);
+    }
+
+    /// How many polls it has made.
+    #[inline]
+    fn polls(&self) -> u64 {
+        self.seat().own.pulse().polls()
     }
 
     /// True once in so many polls: then it is time to look at the driver and the injector.
@@ -193,13 +203,13 @@ impl Worker {
     #[inline]
     pub(crate) fn pop_back_row(&self) -> Option<Runnable> {
         let task = self.shared.back_row.find(self.index, Injector::take)?;
-        self.core.back_row_at.set(self.seat().own.pulse().polls());
+        self.core.back_row_at.set(self.polls());
         Some(task)
     }
 
     /// The same, though there is other work: one poll in so many is for the back row.
     pub(crate) fn overdue_task(&self) -> Option<Runnable> {
-        let since = self.seat().own.pulse().polls() - self.core.back_row_at.get();
+        let since = self.polls() - self.core.back_row_at.get();
         if since < BACK_ROW_EVERY { None } else { self.pop_back_row() }
     }
 
@@ -288,7 +298,10 @@ impl Worker {
 
     /// Wakes what a turn of the driver gave. The driver has been given back.
     fn wake_all(&self, mut ready: Vec<Waker>) {
+        let mut batches = self.core.batches.get();
+        batches.end(self.polls());
         if !ready.is_empty() {
+            let wakes = ready.len();
             self.seat().own.counters.driver_events.add(ready.len() as u64);
             self.core.in_batch.set(true);
             for waker in ready.drain(..) {
@@ -297,14 +310,23 @@ impl Worker {
             self.core.in_batch.set(false);
             // One of them is this worker's own next poll.
             let back_row = usize::from(!self.shared.back_row.is_empty());
-            self.offer((self.core.queue.len() + back_row).saturating_sub(1));
+            let backlog = (self.core.queue.len() + back_row).saturating_sub(1);
+            if batches.is_worth(backlog) {
+                self.offer(backlog);
+            }
+            // A wake takes time, too, which is not theirs.
+            batches.begin(wakes, self.polls());
         }
+        self.core.batches.set(batches);
         self.core.ready.set(ready);
     }
 
     /// Found nothing anywhere: lies down, looks once more, sleeps. See `idle.md`.
     fn sleep(&self) {
         let shared = &*self.shared;
+        let mut batches = self.core.batches.get();
+        batches.end(self.polls());
+        self.core.batches.set(batches);
         let mut ready = self.core.ready.take();
         let searching = self.core.searching.replace(false);
         let searching = shared.idle.sleep(

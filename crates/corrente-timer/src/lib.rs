@@ -31,12 +31,14 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod pace;
 mod sleep;
 mod tick;
 mod timers;
 mod wheel;
 
 pub use clock::Clock;
+pub use pace::Pace;
 pub use sleep::Sleep;
 pub use tick::Tick;
 pub use timers::{Closed, TimerKey, Timers, Wait};

@@ -231,6 +231,21 @@ impl Timers {
     ///
     /// If another wait has not ended: only one thread may be the driver.
     pub fn begin_wait(&self, now: Tick, limit: Option<Duration>) -> Wait<'_> {
+        self.begin_wait_until(now, limit, Tick::ZERO)
+    }
+
+    /// The same, for a driver that collects what is due until `not_before`: a timer whose time comes
+    /// earlier does not end its sleep earlier. See [`Pace`](crate::Pace).
+    ///
+    /// # Panics
+    ///
+    /// If another wait has not ended: only one thread may be the driver.
+    pub fn begin_wait_until(
+        &self,
+        now: Tick,
+        limit: Option<Duration>,
+        not_before: Tick,
+    ) -> Wait<'_> {
         if limit == Some(Duration::ZERO) {
             return Wait { announced: None, limit };
         }
@@ -239,7 +254,7 @@ impl Timers {
         waiting.announce(until);
         let mut wait = Wait { announced: Some(self), limit };
         // After the announcement: what is registered from now on sees it, what was before is seen.
-        let next = self.earliest();
+        let next = self.earliest().max(not_before);
         waiting.shorten(next);
         if next < until {
             wait.limit = Some(next.since(now));

@@ -76,6 +76,24 @@ fn a_driver_with_a_limit_of_its_own_is_not_interrupted_for_what_comes_after_it()
     assert_eq!(interrupts.count(), 1);
 }
 
+#[test]
+fn a_driver_that_collects_sleeps_on_past_a_timer_but_not_past_its_time() {
+    let (timers, interrupts) = timers(2);
+    register(&timers, 0, 30);
+    let wait = timers.begin_wait_until(tick(10), None, tick(50));
+    assert_eq!(wait.limit(), micros(40), "the timer at 30 waits until 50");
+    register(&timers, 1, 60);
+    assert_eq!(interrupts.count(), 0);
+    register(&timers, 1, 20);
+    assert_eq!(interrupts.count(), 1, "a new one is for the driver to decide");
+    drop(wait);
+    let wait = timers.begin_wait_until(tick(10), None, tick(15));
+    assert_eq!(wait.limit(), micros(10), "there is no reason to wake before a timer");
+    drop(wait);
+    let limit = Some(Duration::from_micros(7));
+    assert_eq!(timers.begin_wait_until(tick(10), limit, tick(50)).limit(), limit);
+}
+
 /// The case for which a cancelled timer's deadline is kept as the bound.
 #[test]
 fn timeouts_made_and_dropped_in_a_loop_interrupt_a_sleeping_driver_once() {

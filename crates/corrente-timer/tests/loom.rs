@@ -86,6 +86,20 @@ fn an_insert_against_a_driver_with_a_later_timer() {
     });
 }
 
+/// It knows what it lets wait, and for how long at most.
+#[test]
+fn an_insert_against_a_driver_that_collects() {
+    loom::model(|| {
+        let (timers, interrupts) = timers(2);
+        timers.register(1, tick(3), Waker::noop()).expect("not closed");
+        let inserter = register(&timers, 0, 5);
+        let wait = timers.begin_wait_until(Tick::ZERO, None, tick(7));
+        inserter.join().expect("it does not panic");
+        assert!(in_time(&wait, 7));
+        assert!(interrupts.count() <= 1);
+    });
+}
+
 #[test]
 fn a_later_insert_does_not_interrupt() {
     loom::model(|| {

@@ -36,6 +36,9 @@
 //! deadline, and whoever wrote that `next` was an insert that did all this, or the turn, after which
 //! the driver looks (D2) before it sleeps.
 //!
+//! A driver that collects (`begin_wait_until`) puts the later time in D3: it has looked, and knows what it
+//! lets wait. An insert that is earlier still interrupts it, and the driver decides again.
+//!
 //! Why it is not interrupted for nothing: awake it has announced zero, which nothing is before; and
 //! asleep an interrupt lowers `until`, so that only a still earlier deadline interrupts again. (One
 //! that comes between D1 and D3 may do it in vain.)

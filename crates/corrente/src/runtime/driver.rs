@@ -6,7 +6,7 @@
 
 use corrente_io::Reactor;
 use corrente_scheduler::Driver;
-use corrente_timer::{Clock, Timers};
+use corrente_timer::{Clock, Pace, Timers};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -15,6 +15,7 @@ pub(crate) struct SystemDriver {
     reactor: Reactor,
     timers: Timers,
     clock: Clock,
+    pace: Pace,
     virtual_time: bool,
     /// Timers due in one instant are given out in the order of their making, all at once.
     in_order: bool,
@@ -26,14 +27,18 @@ impl SystemDriver {
         timers.set_interrupter(reactor.interrupter());
         let clock = timers.clock().clone();
         let failed = Arc::default();
-        Self { reactor, timers, clock, virtual_time, in_order, failed }
+        Self { reactor, timers, clock, pace: Pace::new(), virtual_time, in_order, failed }
     }
 
-    fn fire(&self, ready: &mut Vec<Waker>) {
+    fn fire(&mut self, slept: bool, ready: &mut Vec<Waker>) {
+        let (now, before) = (self.clock.now(), ready.len());
         if self.in_order {
-            self.timers.turn_all(self.clock.now(), ready);
+            self.timers.turn_all(now, ready);
         } else {
-            self.timers.turn(self.clock.now(), ready);
+            self.timers.turn(now, ready);
+        }
+        if slept {
+            self.pace.turned(now, ready.len() - before);
         }
     }
 }
@@ -43,7 +48,8 @@ impl Driver for SystemDriver {
         let result = if self.virtual_time {
             self.reactor.turn(limit, ready)
         } else {
-            let wait = self.timers.begin_wait(self.clock.now(), limit);
+            let not_before = self.pace.not_before();
+            let wait = self.timers.begin_wait_until(self.clock.now(), limit, not_before);
             self.reactor.turn(wait.limit(), ready)
         };
         if let Err(error) = result {
@@ -64,7 +70,7 @@ impl Driver for SystemDriver {
                 std::thread::sleep(until.into_iter().chain(limit).fold(step, Duration::min));
             }
         }
-        self.fire(ready);
+        self.fire(limit != Some(Duration::ZERO), ready);
     }
 
     fn interrupter(&self) -> Waker {
@@ -80,7 +86,7 @@ impl Driver for SystemDriver {
         while ready.is_empty() {
             let Some(due) = self.timers.next_due() else { return false };
             self.clock.advance_to(due);
-            self.fire(ready);
+            self.fire(false, ready);
         }
         true
     }
