@@ -22,6 +22,8 @@ pub(crate) struct Seat {
     pub(crate) next: NextSlot<Runnable>,
     pub(crate) own: CachePadded<Own>,
     pub(crate) advice: CachePadded<Advice>,
+    /// Somebody finds out when polls become long.
+    watched: bool,
 }
 
 /// Written by the worker alone.
@@ -61,8 +63,7 @@ impl Seat {
             counters: Counters::new(),
         };
         let advice = Advice {
-            // Without a watchdog nobody finds out that polls have become long, so they always may be.
-            slow: AtomicBool::new(!watched),
+            slow: AtomicBool::new(false),
             glance_every: AtomicU32::new(glance_every),
             robbed: AtomicU64::new(0),
         };
@@ -72,13 +73,14 @@ impl Seat {
             next: NextSlot::new(),
             own: CachePadded::new(own),
             advice: CachePadded::new(advice),
+            watched,
         }
     }
 
-    /// So many items in the queue wake nobody.
+    /// So many items in the queue wake nobody. Where nobody finds out that polls have become long, they may be.
     #[inline]
     pub(crate) fn threshold(&self) -> usize {
-        if self.own.is_fresh() || self.advice.is_slow() { 0 } else { PATIENCE }
+        if self.own.is_fresh() || self.advice.is_slow() || !self.watched { 0 } else { PATIENCE }
     }
 
     /// True if the queue or the next slot may hold something.

@@ -389,3 +389,6 @@ pub(crate) fn wake_contained(waker: Waker) {
     // The panic hook has printed its message; there is no task to blame.
     let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
+
+#[cfg(all(test, not(corrente_loom)))]
+mod tests;

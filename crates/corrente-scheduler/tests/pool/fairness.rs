@@ -1,12 +1,11 @@
 //! Every ready task runs within a stated number of polls, and none waits behind another's endless poll.
 
 use crate::support::{
-    Flag, World, block_on, config, lock, named, pool, pool_in, pool_with, signal, spawn,
-    wait_until, yield_now,
+    Flag, World, block_on, config, lock, named, pool, pool_in, signal, spawn, wait_until, yield_now,
 };
 use corrente_scheduler::{Config, Handle, Hooks, NoDriver, Pool, current_worker, spawn_local};
 use corrente_task::Options;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -126,57 +125,6 @@ fn endless_yielders_starve_neither_injector_nor_driver_nor_main() {
             yielder.await;
         }
     });
-}
-
-/// A ring of three tasks that wake each other in turn, `polls` times; the next slot holds one of them.
-fn ring(polls: u64, count: &Arc<AtomicU64>) -> impl Future<Output = ()> + use<> {
-    let (wakers, count) = (Arc::new(Mutex::new([const { None::<Waker> }; 3])), count.clone());
-    async move {
-        let tasks: Vec<_> = (0..3)
-            .map(|side| {
-                let (wakers, count) = (wakers.clone(), count.clone());
-                spawn(poll_fn(move |cx| {
-                    let polled = count.fetch_add(1, Ordering::Relaxed);
-                    let (next, done) = ((side + 1) % 3, polled >= polls);
-                    let other = {
-                        let mut wakers = lock(&wakers);
-                        wakers[side] = Some(cx.waker().clone());
-                        wakers[next].clone()
-                    };
-                    other.into_iter().for_each(Waker::wake);
-                    if done { Poll::Ready(()) } else { Poll::Pending }
-                }))
-            })
-            .collect();
-        for task in tasks {
-            task.await;
-        }
-    }
-}
-
-#[test]
-fn where_polls_are_long_who_yields_lets_others_go_first_but_not_for_ever() {
-    // Without a watchdog nobody knows that polls are short, so they count as long.
-    let pool = pool_with(Config { watchdog: false, ..config(1) });
-    let (polls, yields) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let stop = Flag::default();
-    block_on(&pool, async {
-        let yielder = spawn({
-            let (yields, stop) = (yields.clone(), stop.clone());
-            async move {
-                while !stop.is_set() {
-                    yields.fetch_add(1, Ordering::Relaxed);
-                    yield_now().await;
-                }
-            }
-        });
-        spawn(ring(10_000, &polls)).await;
-        stop.set();
-        yielder.await;
-    });
-    let (polls, yields) = (polls.load(Ordering::Relaxed), yields.load(Ordering::Relaxed));
-    let at_least = polls / (2 * u64::from(Config::default().driver_interval));
-    assert!((at_least..=polls / 24).contains(&yields), "{yields} beside {polls} polls of others");
 }
 
 #[test]
