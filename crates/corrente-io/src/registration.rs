@@ -135,28 +135,20 @@ fn add<T: StableSource>(shared: &Shared, io: &T, key: usize) -> io::Result<()> {
     let Shared { poller, mode, .. } = shared;
     let armed = mode.watch().armed;
     let fd = io.as_fd();
-    let (asked, trigger) = match mode {
-        // Nothing yet: asking twice would report twice.
+    let trigger = match mode {
+        // One call, with the end of the stream, which polling cannot ask for. (epoll forgets a descriptor that is
+        // closed, so this needs no promise.)
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        Mode::Epoll => (Interest::NONE, PollMode::Edge),
-        Mode::Edge => (armed, PollMode::Edge),
-        Mode::Oneshot => (armed, PollMode::Oneshot),
+        Mode::Epoll => return epoll::add(poller, fd, key, armed),
+        Mode::Edge => PollMode::Edge,
+        Mode::Oneshot => PollMode::Oneshot,
     };
     // SAFETY: the source must be deleted before it is dropped. `new`, the only caller, puts `io` into a
     // `Registration` when this succeeds. That gives `io` out by reference only, and deletes the descriptor
     // before `io` leaves it, in `into_inner`, or is dropped, in `drop`. If the `Registration` is forgotten,
     // `io` is never dropped. By the promise of `StableSource` the descriptor is the same one all that time
     // and stays open.
-    unsafe { poller.add_with_mode(fd.as_raw_fd(), to_polling(key, asked), trigger)? };
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if *mode == Mode::Epoll {
-        if let Err(error) = epoll::arm(poller, fd, key, armed) {
-            // Added a moment ago, so it can be deleted.
-            let _ = poller.delete(fd);
-            return Err(error);
-        }
-    }
-    Ok(())
+    unsafe { poller.add_with_mode(fd.as_raw_fd(), to_polling(key, armed), trigger) }
 }
 
 fn to_polling(key: usize, interest: Interest) -> polling::Event {

@@ -34,7 +34,7 @@ const IDLE_TICKS: u32 = 6;
 /// A worker with fewer polls in a [`TICK`] has long ones.
 const FEW_POLLS: u64 = 20;
 /// How often a busy worker should look at sockets and timers.
-const GLANCE: Duration = Duration::from_micros(50);
+const GLANCE: Duration = Duration::from_micros(100);
 
 /// A poll that has lasted too long, and still does.
 #[derive(Debug, Clone)]

@@ -153,14 +153,28 @@ fn translate(event: epoll::Event) -> Event {
     }
 }
 
-/// Makes the poller report `interest` of a source it already knows, edge-triggered, and the end of its
-/// stream, which polling cannot ask for. What is ready now is reported, whatever was reported before.
+/// Makes the poller report `interest` of a source that it does not know yet, edge-triggered, and the end of its
+/// stream, which polling cannot ask for.
+pub(crate) fn add(
+    poller: &Poller,
+    fd: BorrowedFd<'_>,
+    key: usize,
+    interest: Interest,
+) -> io::Result<()> {
+    Ok(epoll::add(poller, fd, EventData::new_u64(key as u64), flags(interest))?)
+}
+
+/// The same for one that it knows. What is ready now is reported, whatever was reported before.
 pub(crate) fn arm(
     poller: &Poller,
     fd: BorrowedFd<'_>,
     key: usize,
     interest: Interest,
 ) -> io::Result<()> {
+    Ok(epoll::modify(poller, fd, EventData::new_u64(key as u64), flags(interest))?)
+}
+
+fn flags(interest: Interest) -> EventFlags {
     let mut flags = EventFlags::ET;
     if interest.read {
         flags |= EventFlags::IN | EventFlags::RDHUP | EventFlags::PRI;
@@ -168,7 +182,7 @@ pub(crate) fn arm(
     if interest.write {
         flags |= EventFlags::OUT;
     }
-    Ok(epoll::modify(poller, fd, EventData::new_u64(key as u64), flags)?)
+    flags
 }
 
 /// An eventfd on the poller's epoll; a write to it ends a wait.
