@@ -83,4 +83,5 @@ pub mod parts {
     pub use crate::idle::Idle;
     pub use crate::parker::{Parker, Rung};
     pub use crate::queue::{Injector, LocalQueue, NextSlot, Stealer};
+    pub use crate::registry::Slots;
 }

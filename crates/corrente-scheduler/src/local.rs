@@ -7,7 +7,7 @@
 
 use crate::home::LocalHome;
 use crate::parker::Parker;
-use crate::registry::Slots;
+use crate::registry::{PLACES, Slots};
 use crate::shake::Shake;
 use crate::shared::Shared;
 use corrente_shim::atomic::{AtomicBool, Ordering};
@@ -26,7 +26,7 @@ pub(crate) struct Local {
     has_mail: AtomicBool,
     /// Where its thread sleeps while it has no seat.
     pub(crate) parker: Parker,
-    tasks: Mutex<Tasks>,
+    tasks: Slots<TaskRef>,
 }
 
 struct Mail {
@@ -43,12 +43,6 @@ pub(crate) enum Place {
     Seated,
 }
 
-#[derive(Default)]
-struct Tasks {
-    slots: Slots,
-    closed: bool,
-}
-
 impl Local {
     pub(crate) fn new(runtime: u32, number: u32) -> Self {
         Self {
@@ -57,7 +51,7 @@ impl Local {
             mail: Mutex::new(Mail { items: Vec::new(), place: Place::Guest }),
             has_mail: AtomicBool::new(false),
             parker: Parker::new(),
-            tasks: Mutex::default(),
+            tasks: Slots::new(),
         }
     }
 
@@ -107,49 +101,46 @@ impl Local {
 
     /// A place for a task of this `block_on`. `None`: it is over.
     pub(crate) fn reserve(&self) -> Option<u32> {
-        let mut tasks = self.tasks.lock();
-        if tasks.closed { None } else { tasks.slots.reserve(u32::MAX) }
+        self.tasks.reserve(PLACES)
     }
 
     /// Enters a task. False: the `block_on` is over, and the task must not run.
     #[must_use]
     pub(crate) fn enter(&self, slot: u32, task: TaskRef, callback: bool) -> bool {
-        let mut tasks = self.tasks.lock();
-        if tasks.closed {
-            drop(tasks);
-            drop(task);
-            return false;
-        }
-        tasks.slots.fill(slot, task, callback);
-        true
+        self.tasks.enter(slot, task, callback).is_ok()
     }
 
     /// A task has ended.
     pub(crate) fn forget(&self, slot: u32) {
-        let task = self.tasks.lock().slots.vacate(slot);
-        drop(task);
+        drop(self.tasks.leave(slot));
     }
 
     /// The living tasks, main among them, without callbacks.
     pub(crate) fn tasks(&self) -> Vec<TaskRef> {
-        let tasks = self.tasks.lock();
-        tasks.slots.iter().filter(|(_, callback)| !callback).map(|(task, _)| task.clone()).collect()
+        self.list(|callback| !callback)
     }
 
     /// The living task with this number.
     pub(crate) fn find_task(&self, number: u64) -> Option<TaskRef> {
-        let tasks = self.tasks.lock();
-        tasks.slots.iter().find(|(task, _)| task.id().get() == number).map(|(task, _)| task.clone())
+        self.tasks.find(|task, _| (task.id().get() == number).then(|| task.clone()))
     }
 
     pub(crate) fn living(&self) -> usize {
-        self.tasks.lock().slots.living()
+        self.tasks.taken()
     }
 
     fn close(&self) -> Vec<TaskRef> {
-        let mut tasks = self.tasks.lock();
-        tasks.closed = true;
-        tasks.slots.iter().map(|(task, _)| task.clone()).collect()
+        self.tasks.close();
+        self.list(|_| true)
+    }
+
+    fn list(&self, which: impl Fn(bool) -> bool) -> Vec<TaskRef> {
+        let mut tasks = Vec::new();
+        let _: Option<()> = self.tasks.find(|task, callback| {
+            tasks.extend(which(callback).then(|| task.clone()));
+            None
+        });
+        tasks
     }
 }
 

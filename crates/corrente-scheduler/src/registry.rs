@@ -1,15 +1,15 @@
 //! All living tasks: for `all_tasks`, and for a shutdown that must find each of them.
 //!
-//! Sharded by who spawned, so that a spawn and an end on the same worker meet nobody. A lock is held for
-//! a few instructions and never over user code: a `TaskRef` that comes out is dropped by the caller,
-//! outside. What always holds: a task that was entered before a shard closed is in the list that closing
-//! gives, or has ended; a task that comes later is refused. So a shutdown misses none.
+//! Sharded by who spawned, so that workers that spawn do not meet; entering and leaving take no lock
+//! (`registry/slots.rs`). A `TaskRef` that comes out is dropped by the caller, under no lock. What always
+//! holds: a task that was entered before a shard closed is in the list that closing gives, or has ended; a
+//! task that comes later is refused. So a shutdown misses none.
 
 mod slots;
 
-pub(crate) use slots::{Slots, Spare};
+pub use slots::Slots;
+pub(crate) use slots::Spare;
 
-use corrente_shim::sync::Mutex;
 use corrente_task::TaskRef;
 use crossbeam_utils::CachePadded;
 use std::num::NonZeroU32;
@@ -24,7 +24,7 @@ pub(crate) struct Slot(NonZeroU32);
 
 const PLACE_BITS: u32 = 25;
 /// The last places of a shard are not used: so one more than a slot's number is still a `u32`.
-const PLACES: u32 = (1 << PLACE_BITS) - 256;
+pub(crate) const PLACES: u32 = (1 << PLACE_BITS) - 256;
 const SHARDS: usize = 1 << (32 - PLACE_BITS);
 
 impl Slot {
@@ -45,30 +45,19 @@ impl Slot {
 
 /// See the module.
 pub(crate) struct Registry {
-    shards: Box<[CachePadded<Mutex<Shard>>]>,
-}
-
-#[derive(Default)]
-struct Shard {
-    slots: Slots,
-    closed: bool,
+    shards: Box<[CachePadded<Slots<TaskRef>>]>,
 }
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| CachePadded::new(Mutex::default())).collect() }
+        Self { shards: (0..SHARDS).map(|_| CachePadded::default()).collect() }
     }
 
     /// Reserves a place in `shard`, or, if that is full, in the next one with room. `None`: all are full
     /// (4 billion tasks) or the registry is closed.
     pub(crate) fn reserve(&self, shard: usize) -> Option<Slot> {
         (0..SHARDS).map(|step| (shard + step) % SHARDS).find_map(|shard| {
-            let mut state = self.shards[shard].lock();
-            if state.closed {
-                None
-            } else {
-                state.slots.reserve(PLACES).map(|p| Slot::new(shard, p))
-            }
+            self.shards[shard].reserve(PLACES).map(|place| Slot::new(shard, place))
         })
     }
 
@@ -78,70 +67,54 @@ impl Registry {
         if let Some(place) = spare.pop() {
             return Some(Slot::new(shard, place));
         }
-        self.refill(shard, spare);
+        *spare = self.shards[shard].reserve_run(PLACES).unwrap_or_default();
         spare.pop().map(|place| Slot::new(shard, place)).or_else(|| self.reserve(shard))
     }
 
-    #[cold]
-    fn refill(&self, shard: usize, spare: &mut Spare) {
-        let mut state = self.shards[shard].lock();
-        if !state.closed {
-            *spare = state.slots.reserve_run(PLACES).unwrap_or_default();
-        }
-    }
-
     /// Enters a task at its place. False: the registry is closed, and the task must not run.
+    #[inline]
     #[must_use]
     pub(crate) fn enter(&self, slot: Slot, task: TaskRef, callback: bool) -> bool {
-        let mut state = self.shards[slot.shard()].lock();
-        if state.closed {
-            drop(state);
-            drop(task);
-            return false;
-        }
-        state.slots.fill(slot.place(), task, callback);
-        true
+        self.shards[slot.shard()].enter(slot.place(), task, callback).is_ok()
     }
 
     /// A task has ended: gives its place back.
+    #[inline]
     pub(crate) fn leave(&self, slot: Slot) {
-        let task = self.shards[slot.shard()].lock().slots.vacate(slot.place());
-        drop(task);
+        drop(self.shards[slot.shard()].leave(slot.place()));
     }
 
     /// Refuses new tasks from now on, and gives back those that live.
     pub(crate) fn close(&self) -> Vec<TaskRef> {
-        let mut tasks = Vec::new();
-        for shard in &self.shards {
-            let mut state = shard.lock();
-            state.closed = true;
-            tasks.extend(state.slots.iter().map(|(task, _)| task.clone()));
-        }
-        tasks
+        self.shards.iter().for_each(|shard| shard.close());
+        self.list(|_, _| true)
     }
 
     /// The living tasks, without callbacks.
     pub(crate) fn tasks(&self) -> Vec<TaskRef> {
-        let mut tasks = Vec::new();
-        for shard in &self.shards {
-            let state = shard.lock();
-            let entries = state.slots.iter().filter(|(_, callback)| !callback);
-            tasks.extend(entries.map(|(task, _)| task.clone()));
-        }
-        tasks
+        self.list(|_, callback| !callback)
     }
 
     /// The living task with this number.
     pub(crate) fn find(&self, number: u64) -> Option<TaskRef> {
-        self.shards.iter().find_map(|shard| {
-            let state = shard.lock();
-            state.slots.iter().find(|(task, _)| task.id().get() == number).map(|(t, _)| t.clone())
-        })
+        let is_it = |task: &TaskRef| (task.id().get() == number).then(|| task.clone());
+        self.shards.iter().find_map(|shard| shard.find(|task, _| is_it(task)))
     }
 
-    /// How many tasks and callbacks live.
-    pub(crate) fn living(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().slots.living()).sum()
+    /// How many places tasks and callbacks have, and workers in reserve.
+    pub(crate) fn taken(&self) -> usize {
+        self.shards.iter().map(|shard| shard.taken()).sum()
+    }
+
+    fn list(&self, which: impl Fn(&TaskRef, bool) -> bool) -> Vec<TaskRef> {
+        let mut tasks = Vec::new();
+        for shard in &self.shards {
+            let _: Option<()> = shard.find(|task, callback| {
+                tasks.extend(which(task, callback).then(|| task.clone()));
+                None
+            });
+        }
+        tasks
     }
 }
 
@@ -175,12 +148,12 @@ mod tests {
         let slots: Vec<Slot> = (0..3).filter_map(|shard| registry.reserve(shard)).collect();
         assert!(registry.enter(slots[0], task(), false));
         assert!(registry.enter(slots[1], task(), true));
-        assert_eq!((registry.living(), registry.tasks().len()), (2, 1));
+        assert_eq!((registry.taken(), registry.tasks().len()), (3, 1));
         assert_eq!(registry.close().len(), 2);
         assert!(!registry.enter(slots[2], task(), false));
         assert_eq!(registry.reserve(0), None);
         slots.into_iter().for_each(|slot| registry.leave(slot));
-        assert_eq!(registry.living(), 0);
+        assert_eq!(registry.taken(), 0);
     }
 
     #[test]

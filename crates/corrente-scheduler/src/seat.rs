@@ -39,6 +39,8 @@ pub(crate) struct Own {
     next: AtomicU64,
     /// It has slept a few polls ago, so it is not known how long its polls are.
     fresh: AtomicBool,
+    /// So many places of the registry it keeps in reserve.
+    spare: AtomicU32,
     pub(crate) counters: Counters,
 }
 
@@ -60,6 +62,7 @@ impl Seat {
             loaded: AtomicBool::new(false),
             next: AtomicU64::new(0),
             fresh: AtomicBool::new(true),
+            spare: AtomicU32::new(0),
             counters: Counters::new(),
         };
         let advice = Advice {
@@ -173,6 +176,13 @@ impl Own {
     #[inline]
     pub(crate) fn set_fresh(&self, fresh: bool) {
         self.fresh.store(fresh, Ordering::Relaxed);
+    }
+    #[inline]
+    pub(crate) fn set_spare(&self, places: u32) {
+        self.spare.store(places, Ordering::Relaxed);
+    }
+    pub(crate) fn spare(&self) -> usize {
+        self.spare.load(Ordering::Relaxed) as usize
     }
     #[inline]
     fn is_fresh(&self) -> bool {

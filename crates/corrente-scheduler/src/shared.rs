@@ -178,7 +178,7 @@ impl Shared {
         if let Some(shake) = &self.shake {
             shake.close(self, worker);
         }
-        let unwatched = self.baton.is_free() && self.registry.living() > 0;
+        let unwatched = self.baton.is_free() && self.living() > 0;
         if unwatched || self.seats[worker].has_something() || !self.back_row.is_empty() {
             self.wake_sleeper();
         }
@@ -230,6 +230,12 @@ impl Shared {
         (0..self.seats.len()).for_each(|worker| self.unpark(worker));
     }
 
+    /// How many tasks and callbacks live that any worker may run. Read while others spawn it may be off by those.
+    fn living(&self) -> usize {
+        let spare: usize = self.seats.iter().map(|seat| seat.own.spare()).sum();
+        self.registry.taken().saturating_sub(spare)
+    }
+
     /// All living tasks, without callbacks.
     pub(crate) fn tasks(&self) -> Vec<TaskRef> {
         let mut tasks = self.registry.tasks();
@@ -249,7 +255,7 @@ impl Shared {
         let locals: usize = self.lending.locals().iter().map(|local| local.living()).sum();
         Metrics {
             workers: seats.map(|(i, seat)| seat.metrics(sleepers >> i & 1 == 1)).collect(),
-            living: self.registry.living() + locals,
+            living: self.living() + locals,
             outside_wakes: self.outside_wakes.get(),
             rescues: self.watchdog.rescues.get(),
             long_polls: self.watchdog.long_polls.get(),

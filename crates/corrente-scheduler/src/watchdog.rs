@@ -313,7 +313,7 @@ mod tests {
         assert!(!are_long(20, TICK));
         assert!(are_long(39, TICK * 2));
         assert_eq!(polls_per_glance(1, TICK, 61), 1);
-        assert_eq!(polls_per_glance(40, TICK, 61), 10);
+        assert_eq!(polls_per_glance(40, TICK, 61), 20);
         assert_eq!(polls_per_glance(1_000_000, TICK, 61), 61);
     }
 

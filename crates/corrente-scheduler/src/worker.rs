@@ -283,6 +283,7 @@ impl Worker {
         let mut spare = self.core.spare.get();
         let slot = self.shared.registry.reserve_from(self.index, &mut spare);
         self.core.spare.set(spare);
+        self.seat().own.set_spare(spare.len());
         slot
     }
 
