@@ -173,6 +173,56 @@ fn a_grant_by_somebody_else_carries_what_the_last_owner_wrote() {
 }
 
 #[test]
+fn who_looks_before_it_is_woken_has_all_or_nothing() {
+    model(|| {
+        let lock = Arc::new(Lock::new(0));
+        let mut guard = lock.try_lock_owned().unwrap();
+        let mut waiter = Waiter::new(lock.lock_owned());
+        let release = spawn(move || {
+            *guard += 1;
+            drop(guard);
+        });
+        if let Some(guard) = waiter.poll() {
+            assert_eq!(*guard, 1);
+        }
+        release.join().unwrap();
+    });
+}
+
+#[test]
+fn who_was_granted_the_lock_during_the_release_finds_it_locked() {
+    model(|| {
+        let lock = Arc::new(Lock::new(()));
+        let guard = lock.try_lock_owned().unwrap();
+        let release = spawn(move || drop(guard));
+        let mut comes = Box::pin(lock.lock_owned());
+        for _ in 0..2 {
+            if let Poll::Ready(_guard) =
+                comes.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            {
+                assert!(lock.locked());
+                break;
+            }
+        }
+        release.join().unwrap();
+    });
+}
+
+#[test]
+fn free_units_are_not_taken_past_somebody_who_was_granted_his() {
+    model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let waiter = Waiter::new(semaphore.acquire_owned());
+        let giver = Arc::clone(&semaphore);
+        let give = spawn(move || giver.release_many(2));
+        assert!(semaphore.try_acquire().is_none());
+        give.join().unwrap();
+        assert!(waiter.finish().is_some());
+        assert!(semaphore.try_acquire_many(2).is_some());
+    });
+}
+
+#[test]
 fn nobody_overtakes_who_was_granted_the_lock() {
     model(|| {
         let lock = Arc::new(Lock::new(()));
