@@ -418,6 +418,70 @@ fn a_place_for_a_cancelled_putter_goes_to_the_next() {
 }
 
 #[test]
+fn items_come_in_order_while_others_are_put() {
+    model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        queue.put_nowait(1).unwrap();
+        queue.put_nowait(2).unwrap();
+        let putter = Arc::clone(&queue);
+        let put = spawn(move || putter.put_nowait(3).unwrap());
+        for item in 1..=3 {
+            assert_eq!(block_on(queue.get()), Ok(item));
+        }
+        put.join().unwrap();
+        assert!(queue.empty());
+    });
+}
+
+#[test]
+fn an_item_that_another_getter_took_to_the_front_is_found() {
+    model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        queue.put_nowait(1).unwrap();
+        queue.put_nowait(2).unwrap();
+        let getter = Arc::clone(&queue);
+        let get = spawn(move || block_on(getter.get()).unwrap());
+        let own = block_on(queue.get()).unwrap();
+        assert_eq!(own + get.join().unwrap(), 3, "one has 1, one has 2");
+    });
+}
+
+#[test]
+fn a_promised_item_stays_where_the_waiter_looks_for_it() {
+    model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        let getter = Arc::clone(&queue);
+        let waiter = Waiter::new(async move { getter.get().await });
+        let putter = Arc::clone(&queue);
+        let put = spawn(move || {
+            putter.put_nowait(1).unwrap();
+            putter.put_nowait(2).unwrap();
+        });
+        let taken = queue.get_nowait();
+        put.join().unwrap();
+        assert!(waiter.finish().is_some_and(|item| item.is_ok()), "there is one for each");
+        assert_eq!(queue.qsize(), usize::from(taken.is_err()));
+    });
+}
+
+#[test]
+fn an_item_at_the_front_is_got_or_dropped_by_a_shutdown() {
+    model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        queue.put_nowait(1).unwrap();
+        queue.put_nowait(2).unwrap();
+        assert_eq!(queue.get_nowait(), Ok(1));
+        queue.task_done().unwrap();
+        let closer = Arc::clone(&queue);
+        let close = spawn(move || closer.shutdown(true));
+        let got = block_on(queue.get());
+        close.join().unwrap();
+        assert_eq!(queue.task_done().is_ok(), got.is_ok(), "it counts as done if it was dropped");
+        block_on(queue.join());
+    });
+}
+
+#[test]
 fn nobody_waits_for_a_queue_that_is_shut_down_meanwhile() {
     model(|| {
         let queue = Arc::new(Queue::<u32>::new(1));
