@@ -6,7 +6,7 @@
 
 use corrente_shim::sync::{Condvar, Mutex};
 use corrente_sync::{
-    Barrier, Condition, Event, Lock, OnceCell, Queue, RwLock, Semaphore, oneshot, watch,
+    Barrier, Condition, Event, Lock, OnceCell, Queue, RwLock, Semaphore, broadcast, oneshot, watch,
 };
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -580,5 +580,55 @@ fn a_change_is_not_missed() {
         block_on(receiver.changed()).unwrap();
         assert_eq!(*receiver.get(), 1);
         send.join().unwrap();
+    });
+}
+
+#[test]
+fn every_receiver_has_every_value_in_order() {
+    model(|| {
+        let (sender, mut receiver) = broadcast::channel(2);
+        let mut other = sender.subscribe();
+        let send = spawn(move || {
+            assert!(sender.send(1).is_ok());
+            assert!(sender.send(2).is_ok());
+        });
+        let receive = spawn(move || {
+            assert_eq!(block_on(other.recv()), Ok(1));
+        });
+        assert_eq!(block_on(receiver.recv()), Ok(1));
+        assert_eq!(block_on(receiver.recv()), Ok(2));
+        assert_eq!(block_on(receiver.recv()), Err(broadcast::RecvError::Closed));
+        send.join().unwrap();
+        receive.join().unwrap();
+    });
+}
+
+#[test]
+fn what_was_missed_is_missed_whether_it_was_taken_or_not() {
+    model(|| {
+        let (sender, mut receiver) = broadcast::channel(2);
+        assert!(sender.send(1).is_ok());
+        assert!(sender.send(2).is_ok());
+        let send = spawn(move || {
+            assert!(sender.send(3).is_ok());
+            assert!(sender.send(4).is_ok());
+        });
+        let first = block_on(receiver.recv());
+        send.join().unwrap();
+        // One or two or three had made room when it looked; the last two are left in any case.
+        let mut next = match first {
+            Ok(value) => value + 1,
+            Err(broadcast::RecvError::Lagged(missed)) => missed + 1,
+            Err(broadcast::RecvError::Closed) => unreachable!("values are left"),
+        };
+        while next <= 4 {
+            let left = next.max(3);
+            if left > next {
+                let lagged = broadcast::RecvError::Lagged(left - next);
+                assert_eq!(block_on(receiver.recv()), Err(lagged));
+            }
+            assert_eq!(block_on(receiver.recv()), Ok(left));
+            next = left + 1;
+        }
     });
 }
