@@ -213,10 +213,10 @@ fn free_units_are_not_taken_past_somebody_who_was_granted_his() {
     model(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         let waiter = Waiter::new(semaphore.acquire_owned());
-        let giver = Arc::clone(&semaphore);
-        let give = spawn(move || giver.release_many(2));
-        assert!(semaphore.try_acquire().is_none());
-        give.join().unwrap();
+        let other = Arc::clone(&semaphore);
+        let barge = spawn(move || other.try_acquire().is_some());
+        semaphore.release_many(2);
+        assert!(!barge.join().unwrap(), "somebody was called before");
         assert!(waiter.finish().is_some());
         assert!(semaphore.try_acquire_many(2).is_some());
     });
@@ -251,6 +251,20 @@ fn units_are_neither_lost_nor_doubled_when_a_waiter_leaves() {
         one.finish().expect("one unit goes to the second waiter").forget();
         assert_eq!(semaphore.available(), 1);
         assert!(!semaphore.locked(), "the line is empty");
+    });
+}
+
+#[test]
+fn who_stands_behind_one_that_leaves_is_served() {
+    model(|| {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let many = Waiter::new(semaphore.acquire_many_owned(3));
+        let one = Waiter::new(semaphore.acquire_owned());
+        let cancel = spawn(move || drop(many));
+        semaphore.release();
+        cancel.join().unwrap();
+        assert!(one.finish().is_some());
+        assert_eq!(semaphore.available(), 2);
     });
 }
 
@@ -465,17 +479,19 @@ fn a_promised_item_stays_where_the_waiter_looks_for_it() {
 }
 
 #[test]
-fn an_item_at_the_front_is_got_or_dropped_by_a_shutdown() {
+fn items_at_the_front_are_dropped_by_a_shutdown_unless_they_are_got() {
     model(|| {
         let queue = Arc::new(Queue::unbounded());
-        queue.put_nowait(1).unwrap();
-        queue.put_nowait(2).unwrap();
+        for item in 1..=3 {
+            queue.put_nowait(item).unwrap();
+        }
         assert_eq!(queue.get_nowait(), Ok(1));
         queue.task_done().unwrap();
         let closer = Arc::clone(&queue);
         let close = spawn(move || closer.shutdown(true));
         let got = block_on(queue.get());
         close.join().unwrap();
+        assert!(queue.empty());
         assert_eq!(queue.task_done().is_ok(), got.is_ok(), "it counts as done if it was dropped");
         block_on(queue.join());
     });
