@@ -35,6 +35,7 @@ impl<S: Store> Front<S> {
         if self.filled.load(Ordering::Relaxed) { self.pop_filled() } else { None }
     }
 
+    #[inline(never)]
     fn pop_filled(&self) -> Option<S::Item> {
         let mut store = self.store.lock();
         let item = store.pop();
@@ -46,6 +47,7 @@ impl<S: Store> Front<S> {
 
     /// Takes all that is in `store`. The caller has the queue's lock, has found nothing here, and nobody is in the line
     /// of getters.
+    #[inline(never)]
     pub(super) fn fill(&self, store: &mut S) {
         let mut front = self.store.lock();
         std::mem::swap(&mut *front, store);
