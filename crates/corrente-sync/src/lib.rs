@@ -24,8 +24,8 @@
 //! * **Nobody waiting costs nothing.** [`Lock`], [`RwLock`], [`Semaphore`] and [`Event`] then take one
 //!   atomic operation and allocate nothing.
 //!
-//! All waiting is done in one place, the wait queue (`src/wait_queue.rs`); its argument is beside it in
-//! `wait_queue.md`, and `tests/loom.rs` holds the models.
+//! All waiting is done in the wait queue (`src/wait_queue.rs`), and for units, as those of locks, in a shorter form
+//! of it (`src/permits.rs`); the argument for both is in `wait_queue.md`, and `tests/loom.rs` holds the models.
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 

@@ -1,25 +1,33 @@
 //! A fair count of units: the core of [`Lock`](crate::Lock), [`RwLock`](crate::RwLock) and the
 //! semaphores.
 //!
-//! One word holds how many units are free, and a bit that says whether anybody is in the line. Without
-//! a line, taking and giving units is one read-modify-write of that word. With a line, everybody goes
-//! through its lock. Who may touch what: the word's units may be *taken* by anybody while `QUEUED` is
-//! clear, but only under the lock while it is set; they may be *given* by anybody at any time; the bit
-//! itself changes only under the lock.
+//! One word holds how many units are free, and a bit that says whether anybody waits. Without a line, taking and
+//! giving units is one read-modify-write of that word. With a line, everybody who joins it, leaves it or gives goes
+//! through its lock; but who is *called* learns so without it. Waiters have tickets, calls go from front to back, so
+//! the last ticket called says of each waiter whether its turn has come.
+//!
+//! Who may touch what: the word's units may be *taken* by anybody while `QUEUED` is clear, but only under the lock
+//! while it is set; they may be *given* by anybody at any time; the bit itself, and the last ticket called, change
+//! only under the lock.
 //!
 //! What always holds when nobody has the lock:
-//! * `QUEUED` is set exactly if the line has somebody in it, also one who was granted and has not taken
-//!   note of it yet. So nobody can overtake.
+//! * `QUEUED` is set exactly if somebody waits. Nobody takes units while it is set, or while somebody who was called
+//!   has not taken note of it. So nobody can overtake.
 //! * The first in line wants more than is free, or somebody who has just given units is on the way to
 //!   the lock.
 //! * Free units, units held, and units granted add up to what there is.
 
+mod acquire;
+mod line;
+
+use self::acquire::Acquire;
+use self::line::Line;
 use crate::diagnostics::{self, What};
-use crate::wait_queue::{Act, Entered, Held, List, Wait};
-use corrente_shim::atomic::{AtomicUsize, Ordering};
+use crate::wait_queue::Held;
+use corrente_shim::atomic::{AtomicU64, AtomicUsize, Ordering};
 use corrente_shim::sync::Mutex;
 
-/// The line has somebody in it.
+/// Somebody waits.
 const QUEUED: usize = 1;
 /// One free unit: the units are counted in the bits above `QUEUED`.
 const ONE: usize = 2;
@@ -29,8 +37,8 @@ pub(crate) const MAX_UNITS: usize = usize::MAX >> 3;
 
 /// A number of units, and a line of those who wait for some.
 ///
-/// The word, the lock and the ends of the line come first and are one cache line (64 bytes, on Linux) if the `Permits`
-/// is aligned so, as the first field of whoever has it: cores that contend then move one line to and fro, not two.
+/// All but the last field are one cache line (64 bytes, on Linux) if the `Permits` is aligned so, as the first field of
+/// whoever has it: cores that contend then move one line to and fro, not two.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Permits {
@@ -39,8 +47,12 @@ pub(crate) struct Permits {
     /// bit  0      QUEUED
     /// ```
     word: AtomicUsize,
-    /// Each in the line wants so many units.
-    line: Mutex<List<usize>>,
+    /// The last ticket that was called: who has this one or an earlier one was granted what it wants. Changes only
+    /// under the lock.
+    called: AtomicU64,
+    /// How many were called and have not taken note of it yet.
+    unclaimed: AtomicUsize,
+    line: Mutex<Line>,
     /// Whose units they are.
     what: What,
 }
@@ -52,16 +64,22 @@ pub(crate) struct TooMany;
 impl Permits {
     pub(crate) fn new(units: usize, what: What) -> Self {
         assert!(units <= MAX_UNITS, "a semaphore of more than {MAX_UNITS} units");
-        Self { word: AtomicUsize::new(units * ONE), line: Mutex::new(List::new()), what }
+        Self {
+            word: AtomicUsize::new(units * ONE),
+            called: AtomicU64::new(0),
+            unclaimed: AtomicUsize::new(0),
+            line: Mutex::new(Line::new()),
+            what,
+        }
     }
 
     /// Takes units if there are enough and nobody is in the line.
     #[inline]
     pub(crate) fn try_acquire(&self, units: usize) -> bool {
-        // Relaxed: a guess that the exchange below checks.
-        let mut word = self.word.load(Ordering::Relaxed);
+        // Acquire: pairs with the end of the line in `hand_out`, so that those who were called then are seen.
+        let mut word = self.word.load(Ordering::Acquire);
         loop {
-            if word & QUEUED != 0 || word / ONE < units {
+            if word & QUEUED != 0 || word / ONE < units || self.has_unclaimed() {
                 return false;
             }
             // Acquire: whoever takes units sees all that happened before they were given. (Every change
@@ -70,7 +88,7 @@ impl Permits {
                 word,
                 word - units * ONE,
                 Ordering::Acquire,
-                Ordering::Relaxed,
+                Ordering::Acquire,
             ) {
                 Ok(_) => {
                     self.note_taken();
@@ -83,8 +101,8 @@ impl Permits {
 
     /// Waits for units, first come first served.
     #[inline]
-    pub(crate) fn acquire(&self, units: usize) -> Wait<&Self, Acquire> {
-        Wait::new(self, Acquire { units })
+    pub(crate) fn acquire(&self, units: usize) -> Acquire<'_> {
+        Acquire::new(self, units)
     }
 
     /// Gives all units that somebody has. The caller knows that there cannot be more than [`MAX_UNITS`]
@@ -130,14 +148,39 @@ impl Permits {
         self.word.load(Ordering::Acquire) / ONE
     }
 
-    /// True if somebody is in the line.
+    /// True if somebody is in the line, or was called and has not taken note of it yet.
     pub(crate) fn has_line(&self) -> bool {
-        self.word.load(Ordering::Acquire) & QUEUED != 0
+        // Acquire: as in `try_acquire`.
+        self.word.load(Ordering::Acquire) & QUEUED != 0 || self.has_unclaimed()
     }
 
     /// True if somebody was granted units and has not taken note of it yet.
+    #[inline]
     pub(crate) fn has_unclaimed(&self) -> bool {
-        self.has_line() && self.line.lock().granted() > 0
+        // Relaxed: nothing is reached by it.
+        self.unclaimed.load(Ordering::Relaxed) != 0
+    }
+
+    /// True if the owner of `ticket` was granted what it wants.
+    #[inline]
+    fn has_called(&self, ticket: u64) -> bool {
+        // Acquire: pairs with the call in `hand_out`. Whoever had the units before did what it did before.
+        self.called.load(Ordering::Acquire) >= ticket
+    }
+
+    /// Somebody who was called has taken note of it.
+    #[inline]
+    fn claimed(&self) {
+        // Relaxed: a count. It was raised before the call, so it does not fall below zero.
+        self.unclaimed.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Somebody is about to join the empty line. The caller has its lock.
+    #[inline]
+    fn open_line(&self) {
+        // From now on whoever gives units sees the bit and comes to the lock. Units that were given
+        // before are seen by `hand_out`, which follows. (Relaxed: both look at this one word.)
+        self.word.fetch_or(QUEUED, Ordering::Relaxed);
     }
 
     /// Who has units is in the book by this.
@@ -159,20 +202,24 @@ impl Permits {
     }
 
     /// Grants what is free, and what is `in_hand`, to those in front. Units that go from hand to hand
-    /// never show in the word.
+    /// never show in the word. To be called after every change of the line, and of what is free beside a line.
     #[inline]
-    fn hand_out(&self, held: &mut Held<'_, List<usize>>, in_hand: usize) {
+    fn hand_out(&self, held: &mut Held<'_, Line>, in_hand: usize) {
         let (line, wakers) = held.parts();
-        // Acquire: what the givers released goes on to the granted waiters through the lock. More units
-        // may come meanwhile, but while QUEUED is set only the lock's owner takes any.
+        // Acquire: what the givers released goes on to those who are called. More units may come meanwhile, but
+        // while QUEUED is set only the lock's owner takes any.
         let free = self.word.load(Ordering::Acquire) / ONE;
         let mut left = free + in_hand;
-        while let Some(&mut units) = line.first() {
-            if units > left {
-                break;
-            }
+        let (mut last, mut calls) = (0, 0);
+        while let Some(units) = line.first().filter(|units| *units <= left) {
             left -= units;
-            line.grant_first(wakers);
+            last = line.call_first(wakers).unwrap_or(last);
+            calls += 1;
+        }
+        if calls > 0 {
+            // Before the bit is cleared: nobody finds the way free behind those who are called. (Relaxed: the releases
+            // below publish it.)
+            self.unclaimed.fetch_add(calls, Ordering::Relaxed);
         }
         if left > free {
             // Release: as in `release_some`.
@@ -182,65 +229,16 @@ impl Permits {
             // Relaxed: acquired above.
             self.word.fetch_sub((free - left) * ONE, Ordering::Relaxed);
         }
-        if line.is_empty() {
-            // Relaxed: what the givers released stays with the word, since this is a read-modify-write.
-            self.word.fetch_and(!QUEUED, Ordering::Relaxed);
+        // The lock's owner alone changes the bit, so it need not be cleared twice.
+        if line.is_empty() && self.word.load(Ordering::Relaxed) & QUEUED != 0 {
+            // Release: pairs with `try_acquire`.
+            self.word.fetch_and(!QUEUED, Ordering::Release);
         }
-    }
-}
-
-/// Waits for so many units.
-pub(crate) struct Acquire {
-    units: usize,
-}
-
-impl Act<Permits> for Acquire {
-    type Shared = List<usize>;
-    type Want = usize;
-    type Output = ();
-
-    fn mutex(home: &Permits) -> &Mutex<List<usize>> {
-        &home.line
-    }
-
-    fn what(home: &Permits) -> What {
-        home.what
-    }
-
-    fn line(shared: &mut List<usize>) -> &mut List<usize> {
-        shared
-    }
-
-    #[inline]
-    fn try_now(&mut self, home: &Permits) -> Option<()> {
-        home.try_acquire(self.units).then_some(())
-    }
-
-    fn enter(&mut self, home: &Permits, held: &mut Held<'_, List<usize>>) -> Entered<(), usize> {
-        if held.parts().0.is_empty() {
-            if home.try_acquire(self.units) {
-                return Entered::Done(());
-            }
-            // From now on whoever gives units sees the bit and comes to the lock. Units that were given
-            // before are seen by `settle`, which follows. (Relaxed: both look at this one word.)
-            home.word.fetch_or(QUEUED, Ordering::Relaxed);
+        if calls > 0 {
+            // Last, since whoever is called goes on at once, and must find its units gone from the word. Release: pairs
+            // with `has_called`.
+            self.called.store(last, Ordering::Release);
         }
-        Entered::Wait(self.units)
-    }
-
-    fn claim(&mut self, home: &Permits, _: &mut Held<'_, List<usize>>, _: usize) -> Option<()> {
-        // The units left the word when they were granted.
-        home.note_taken();
-        Some(())
-    }
-
-    fn give_back(home: &Permits, _: &mut Held<'_, List<usize>>, units: usize) {
-        // Relaxed: they were never used, so there is nothing to release.
-        home.word.fetch_add(units * ONE, Ordering::Relaxed);
-    }
-
-    fn settle(home: &Permits, held: &mut Held<'_, List<usize>>) {
-        home.hand_out(held, 0);
     }
 }
 

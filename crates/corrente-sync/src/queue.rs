@@ -5,6 +5,7 @@
 
 mod core;
 mod error;
+mod front;
 mod store;
 
 pub use error::{GetNowaitError, PutNowaitError, QueueShutDown, TooManyDone};

@@ -6,7 +6,7 @@
 
 use corrente_shim::sync::{Condvar, Mutex};
 use corrente_sync::{
-    Barrier, Condition, Event, Lock, OnceCell, Queue, RwLock, Semaphore, oneshot, watch,
+    Barrier, Condition, Event, Lock, OnceCell, Queue, RwLock, Semaphore, broadcast, oneshot, watch,
 };
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -173,6 +173,56 @@ fn a_grant_by_somebody_else_carries_what_the_last_owner_wrote() {
 }
 
 #[test]
+fn who_looks_before_it_is_woken_has_all_or_nothing() {
+    model(|| {
+        let lock = Arc::new(Lock::new(0));
+        let mut guard = lock.try_lock_owned().unwrap();
+        let mut waiter = Waiter::new(lock.lock_owned());
+        let release = spawn(move || {
+            *guard += 1;
+            drop(guard);
+        });
+        if let Some(guard) = waiter.poll() {
+            assert_eq!(*guard, 1);
+        }
+        release.join().unwrap();
+    });
+}
+
+#[test]
+fn who_was_granted_the_lock_during_the_release_finds_it_locked() {
+    model(|| {
+        let lock = Arc::new(Lock::new(()));
+        let guard = lock.try_lock_owned().unwrap();
+        let release = spawn(move || drop(guard));
+        let mut comes = Box::pin(lock.lock_owned());
+        for _ in 0..2 {
+            if let Poll::Ready(_guard) =
+                comes.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            {
+                assert!(lock.locked());
+                break;
+            }
+        }
+        release.join().unwrap();
+    });
+}
+
+#[test]
+fn free_units_are_not_taken_past_somebody_who_was_granted_his() {
+    model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let waiter = Waiter::new(semaphore.acquire_owned());
+        let other = Arc::clone(&semaphore);
+        let barge = spawn(move || other.try_acquire().is_some());
+        semaphore.release_many(2);
+        assert!(!barge.join().unwrap(), "somebody was called before");
+        assert!(waiter.finish().is_some());
+        assert!(semaphore.try_acquire_many(2).is_some());
+    });
+}
+
+#[test]
 fn nobody_overtakes_who_was_granted_the_lock() {
     model(|| {
         let lock = Arc::new(Lock::new(()));
@@ -201,6 +251,20 @@ fn units_are_neither_lost_nor_doubled_when_a_waiter_leaves() {
         one.finish().expect("one unit goes to the second waiter").forget();
         assert_eq!(semaphore.available(), 1);
         assert!(!semaphore.locked(), "the line is empty");
+    });
+}
+
+#[test]
+fn who_stands_behind_one_that_leaves_is_served() {
+    model(|| {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let many = Waiter::new(semaphore.acquire_many_owned(3));
+        let one = Waiter::new(semaphore.acquire_owned());
+        let cancel = spawn(move || drop(many));
+        semaphore.release();
+        cancel.join().unwrap();
+        assert!(one.finish().is_some());
+        assert_eq!(semaphore.available(), 2);
     });
 }
 
@@ -368,6 +432,72 @@ fn a_place_for_a_cancelled_putter_goes_to_the_next() {
 }
 
 #[test]
+fn items_come_in_order_while_others_are_put() {
+    model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        queue.put_nowait(1).unwrap();
+        queue.put_nowait(2).unwrap();
+        let putter = Arc::clone(&queue);
+        let put = spawn(move || putter.put_nowait(3).unwrap());
+        for item in 1..=3 {
+            assert_eq!(block_on(queue.get()), Ok(item));
+        }
+        put.join().unwrap();
+        assert!(queue.empty());
+    });
+}
+
+#[test]
+fn an_item_that_another_getter_took_to_the_front_is_found() {
+    model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        queue.put_nowait(1).unwrap();
+        queue.put_nowait(2).unwrap();
+        let getter = Arc::clone(&queue);
+        let get = spawn(move || block_on(getter.get()).unwrap());
+        let own = block_on(queue.get()).unwrap();
+        assert_eq!(own + get.join().unwrap(), 3, "one has 1, one has 2");
+    });
+}
+
+#[test]
+fn a_promised_item_stays_where_the_waiter_looks_for_it() {
+    model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        let getter = Arc::clone(&queue);
+        let waiter = Waiter::new(async move { getter.get().await });
+        let putter = Arc::clone(&queue);
+        let put = spawn(move || {
+            putter.put_nowait(1).unwrap();
+            putter.put_nowait(2).unwrap();
+        });
+        let taken = queue.get_nowait();
+        put.join().unwrap();
+        assert!(waiter.finish().is_some_and(|item| item.is_ok()), "there is one for each");
+        assert_eq!(queue.qsize(), usize::from(taken.is_err()));
+    });
+}
+
+#[test]
+fn items_at_the_front_are_dropped_by_a_shutdown_unless_they_are_got() {
+    model(|| {
+        let queue = Arc::new(Queue::unbounded());
+        for item in 1..=3 {
+            queue.put_nowait(item).unwrap();
+        }
+        assert_eq!(queue.get_nowait(), Ok(1));
+        queue.task_done().unwrap();
+        let closer = Arc::clone(&queue);
+        let close = spawn(move || closer.shutdown(true));
+        let got = block_on(queue.get());
+        close.join().unwrap();
+        assert!(queue.empty());
+        assert_eq!(queue.task_done().is_ok(), got.is_ok(), "it counts as done if it was dropped");
+        block_on(queue.join());
+    });
+}
+
+#[test]
 fn nobody_waits_for_a_queue_that_is_shut_down_meanwhile() {
     model(|| {
         let queue = Arc::new(Queue::<u32>::new(1));
@@ -466,5 +596,55 @@ fn a_change_is_not_missed() {
         block_on(receiver.changed()).unwrap();
         assert_eq!(*receiver.get(), 1);
         send.join().unwrap();
+    });
+}
+
+#[test]
+fn every_receiver_has_every_value_in_order() {
+    model(|| {
+        let (sender, mut receiver) = broadcast::channel(2);
+        let mut other = sender.subscribe();
+        let send = spawn(move || {
+            assert!(sender.send(1).is_ok());
+            assert!(sender.send(2).is_ok());
+        });
+        let receive = spawn(move || {
+            assert_eq!(block_on(other.recv()), Ok(1));
+        });
+        assert_eq!(block_on(receiver.recv()), Ok(1));
+        assert_eq!(block_on(receiver.recv()), Ok(2));
+        assert_eq!(block_on(receiver.recv()), Err(broadcast::RecvError::Closed));
+        send.join().unwrap();
+        receive.join().unwrap();
+    });
+}
+
+#[test]
+fn what_was_missed_is_missed_whether_it_was_taken_or_not() {
+    model(|| {
+        let (sender, mut receiver) = broadcast::channel(2);
+        assert!(sender.send(1).is_ok());
+        assert!(sender.send(2).is_ok());
+        let send = spawn(move || {
+            assert!(sender.send(3).is_ok());
+            assert!(sender.send(4).is_ok());
+        });
+        let first = block_on(receiver.recv());
+        send.join().unwrap();
+        // One or two or three had made room when it looked; the last two are left in any case.
+        let mut next = match first {
+            Ok(value) => value + 1,
+            Err(broadcast::RecvError::Lagged(missed)) => missed + 1,
+            Err(broadcast::RecvError::Closed) => unreachable!("values are left"),
+        };
+        while next <= 4 {
+            let left = next.max(3);
+            if left > next {
+                let lagged = broadcast::RecvError::Lagged(left - next);
+                assert_eq!(block_on(receiver.recv()), Err(lagged));
+            }
+            assert_eq!(block_on(receiver.recv()), Ok(left));
+            next = left + 1;
+        }
     });
 }

@@ -2,7 +2,8 @@
 //!
 //! Everything is under one short lock: the items, the three lines, and the count for `join`. A lock
 //! that is held for some twenty nanoseconds is as cheap as the atomics of a lock-free queue, and lets
-//! "an item came" and "the first in line has it" be one step.
+//! "an item came" and "the first in line has it" be one step. Where nobody waits for places, the items that are next
+//! to go out stand in the [`Front`], so that getters and putters do not meet at that lock for each item.
 //!
 //! What always holds when nobody has the lock:
 //! * `getters.granted()` of the items are promised to getters that were woken, `putters.granted()` of
@@ -15,6 +16,7 @@
 //! then, and waits again as the first in line: the sums above go on to hold.
 
 use super::error::{GetNowaitError, PutNowaitError, QueueShutDown, TooManyDone};
+use super::front::Front;
 use super::store::Store;
 use crate::diagnostics::What;
 use crate::wait_queue::{Act, Entered, Held, List, Wait, Wakers};
@@ -31,6 +33,9 @@ use std::task::{Context, Poll};
 pub(crate) struct Core<S: Store> {
     shared: Mutex<Shared<S>>,
     maxsize: usize,
+    /// Items that come before those in [`Shared`]; used if they go out in the order of coming, and without limit.
+    /// Its lock is taken under that of `shared`, or alone.
+    front: Front<S>,
 }
 
 #[repr(C)]
@@ -60,7 +65,7 @@ impl<S: Store> Core<S> {
             putters: List::new(),
             joiners: List::new(),
         };
-        Self { maxsize, shared: Mutex::new(shared) }
+        Self { maxsize, shared: Mutex::new(shared), front: Front::new() }
     }
 
     pub(crate) fn maxsize(&self) -> usize {
@@ -68,7 +73,8 @@ impl<S: Store> Core<S> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.shared.lock().store.len()
+        let shared = self.shared.lock();
+        shared.store.len() + self.front.len()
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -106,9 +112,12 @@ impl<S: Store> Core<S> {
     }
 
     pub(crate) fn get_nowait(&self) -> Result<S::Item, GetNowaitError> {
+        if let Some(item) = self.front.pop() {
+            return Ok(item);
+        }
         let mut held = Held::lock(&self.shared);
         let (shared, wakers) = held.parts();
-        match shared.pop(wakers) {
+        match self.front.pop().or_else(|| self.pop(shared, wakers)) {
             Some(item) => Ok(item),
             None if shared.shut_down => Err(GetNowaitError::QueueShutDown),
             None => Err(GetNowaitError::QueueEmpty),
@@ -132,14 +141,31 @@ impl<S: Store> Core<S> {
         let (shared, wakers) = held.parts();
         shared.shut_down = true;
         if immediate {
-            dropped = std::mem::replace(&mut shared.store, S::new());
-            shared.unfinished = shared.unfinished.saturating_sub(dropped.len());
+            dropped = (self.front.take(), std::mem::replace(&mut shared.store, S::new()));
+            let items = dropped.0.len() + dropped.1.len();
+            shared.unfinished = shared.unfinished.saturating_sub(items);
         }
         shared.serve(wakers);
+    }
+
+    /// Gets if there is an item; the front is empty. What stands behind the item goes to the front.
+    #[inline]
+    fn pop(&self, shared: &mut Shared<S>, wakers: &mut Wakers) -> Option<S::Item> {
+        let item = shared.pop(wakers);
+        if shared.has_front() && shared.store.len() > 0 && shared.getters.is_empty() {
+            self.front.fill(&mut shared.store);
+        }
+        item
     }
 }
 
 impl<S: Store> Shared<S> {
+    /// True if items go out through the front: in the order of coming, and nobody waits for their places.
+    #[inline]
+    fn has_front(&self) -> bool {
+        S::IN_ORDER && self.places == usize::MAX
+    }
+
     /// Puts where there is a place.
     #[inline]
     fn push(&mut self, item: S::Item, wakers: &mut Wakers) {
@@ -285,18 +311,28 @@ pub(crate) struct Get<S>(PhantomData<fn() -> S>);
 impl<S: Store> Get<S> {
     /// Gets, or finds the queue shut down and drained, or has to wait.
     #[inline]
-    fn come(shared: &mut Shared<S>, wakers: &mut Wakers) -> Option<Result<S::Item, QueueShutDown>> {
+    fn come(
+        home: &Core<S>,
+        held: &mut Held<'_, Shared<S>>,
+    ) -> Option<Result<S::Item, QueueShutDown>> {
+        let (shared, _) = held.parts();
+        if shared.has_front() {
+            if let Some(item) = home.front.pop() {
+                return Some(Ok(item));
+            }
+        }
         let may_get = shared.quiet || shared.getters.waiting() == 0 && shared.has_item();
-        Self::try_get(shared, wakers, may_get)
+        Self::try_get(home, held, may_get)
     }
 
     #[inline]
     fn try_get(
-        shared: &mut Shared<S>,
-        wakers: &mut Wakers,
+        home: &Core<S>,
+        held: &mut Held<'_, Shared<S>>,
         may_get: bool,
     ) -> Option<Result<S::Item, QueueShutDown>> {
-        match may_get.then(|| shared.pop(wakers)).flatten() {
+        let (shared, wakers) = held.parts();
+        match may_get.then(|| home.pop(shared, wakers)).flatten() {
             Some(item) => Some(Ok(item)),
             None if shared.shut_down && shared.store.len() == 0 => Some(Err(QueueShutDown(()))),
             None => None,
@@ -323,24 +359,27 @@ impl<S: Store> Act<Core<S>> for Get<S> {
 
     #[inline]
     fn try_now(&mut self, home: &Core<S>) -> Option<Self::Output> {
-        let mut held = Held::lock(&home.shared);
-        let (shared, wakers) = held.parts();
-        Self::come(shared, wakers)
+        if let Some(item) = home.front.pop() {
+            return Some(Ok(item));
+        }
+        Self::come(home, &mut Held::lock(&home.shared))
     }
 
-    fn enter(&mut self, _: &Core<S>, held: &mut Held<'_, Shared<S>>) -> Entered<Self::Output, ()> {
-        let (shared, wakers) = held.parts();
-        Self::come(shared, wakers).map_or(Entered::Wait(()), Entered::Done)
+    fn enter(
+        &mut self,
+        home: &Core<S>,
+        held: &mut Held<'_, Shared<S>>,
+    ) -> Entered<Self::Output, ()> {
+        Self::come(home, held).map_or(Entered::Wait(()), Entered::Done)
     }
 
     fn claim(
         &mut self,
-        _: &Core<S>,
+        home: &Core<S>,
         held: &mut Held<'_, Shared<S>>,
         (): (),
     ) -> Option<Self::Output> {
-        let (shared, wakers) = held.parts();
-        Self::try_get(shared, wakers, true)
+        Self::try_get(home, held, true)
     }
 
     /// The item is promised to nobody any more: `settle` finds it.

@@ -13,6 +13,9 @@ const KEEP_BYTES: usize = 16 * 1024;
 pub(crate) trait Store {
     type Item;
 
+    /// Items come out in the order in which they went in.
+    const IN_ORDER: bool;
+
     /// Holds nothing. Allocates nothing.
     fn new() -> Self;
     fn len(&self) -> usize;
@@ -35,6 +38,7 @@ fn too_large<T>(capacity: usize) -> bool {
 
 impl<T> Store for Fifo<T> {
     type Item = T;
+    const IN_ORDER: bool = true;
 
     fn new() -> Self {
         Self(VecDeque::new())
@@ -62,6 +66,7 @@ impl<T> Store for Fifo<T> {
 
 impl<T> Store for Lifo<T> {
     type Item = T;
+    const IN_ORDER: bool = false;
 
     fn new() -> Self {
         Self(Vec::new())
@@ -86,6 +91,7 @@ impl<T> Store for Lifo<T> {
 
 impl<T: Ord> Store for Priority<T> {
     type Item = T;
+    const IN_ORDER: bool = false;
 
     fn new() -> Self {
         Self(BinaryHeap::new())

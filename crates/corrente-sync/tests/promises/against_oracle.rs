@@ -1,12 +1,12 @@
-//! Random operations on a semaphore and on a queue, beside an oracle that must agree after each: what
-//! is ready, what is left, and who is woken in which order.
+//! Random operations on a semaphore, a queue and a broadcast channel, beside an oracle that must agree after each:
+//! what is ready, what is left, and who is woken in which order.
 
 use crate::common::Waiter;
 use crate::oracle::{FairQueue, FairSemaphore, Got};
-use corrente_sync::{OwnedPermit, Queue, Semaphore};
+use corrente_sync::{OwnedPermit, Queue, Semaphore, broadcast};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Waiters that are in a line, by number, and who of them is known to be woken.
 struct Line<'a, T> {
@@ -75,6 +75,23 @@ fn on_queue() -> impl Strategy<Value = OnQueue> {
         8 => any::<usize>().prop_map(OnQueue::Look),
         5 => any::<usize>().prop_map(OnQueue::Leave),
         1 => any::<bool>().prop_map(OnQueue::ShutDown),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum OnBroadcast {
+    Send,
+    Receive(usize),
+    Clone(usize),
+    Leave(usize),
+}
+
+fn on_broadcast() -> impl Strategy<Value = OnBroadcast> {
+    prop_oneof![
+        12 => Just(OnBroadcast::Send),
+        12 => any::<usize>().prop_map(OnBroadcast::Receive),
+        1 => any::<usize>().prop_map(OnBroadcast::Clone),
+        1 => any::<usize>().prop_map(OnBroadcast::Leave),
     ]
 }
 
@@ -193,6 +210,51 @@ proptest! {
             prop_assert_eq!(line.newly_woken(), woken);
             prop_assert_eq!(real.qsize(), oracle.items.len());
             prop_assert_eq!(real.is_shutdown(), oracle.shut_down);
+        }
+    }
+
+    /// A receiver is a number, whatever it does to be quick.
+    #[test]
+    fn broadcast(capacity in 1..40usize, operations in prop::collection::vec(on_broadcast(), 0..300)) {
+        let (sender, first) = broadcast::channel(capacity);
+        let mut receivers = vec![(first, 0)];
+        let mut sent = Vec::<Weak<usize>>::new();
+        for operation in operations {
+            match operation {
+                OnBroadcast::Send => {
+                    let value = Arc::new(sent.len());
+                    let weak = Arc::downgrade(&value);
+                    prop_assert_eq!(sender.send(value).ok(), Some(receivers.len()).filter(|to| *to > 0));
+                    if !receivers.is_empty() {
+                        sent.push(weak);
+                    }
+                }
+                OnBroadcast::Receive(choice) => {
+                    let Some(at) = choice.checked_rem(receivers.len()) else { continue };
+                    let (receiver, next) = &mut receivers[at];
+                    let missed = (sent.len() - *next).saturating_sub(capacity);
+                    let expected = match missed {
+                        0 if *next == sent.len() => Err(broadcast::TryRecvError::Empty),
+                        0 => Ok(*next),
+                        _ => Err(broadcast::TryRecvError::Lagged(missed as u64)),
+                    };
+                    prop_assert_eq!(receiver.try_recv().map(|value| *value), expected);
+                    *next += missed + usize::from(expected.is_ok());
+                }
+                OnBroadcast::Clone(choice) => {
+                    let Some(at) = choice.checked_rem(receivers.len()) else { continue };
+                    receivers.push((receivers[at].0.clone(), receivers[at].1));
+                }
+                OnBroadcast::Leave(choice) => {
+                    let Some(at) = choice.checked_rem(receivers.len()) else { continue };
+                    receivers.swap_remove(at);
+                }
+            }
+            let read_by_all = receivers.iter().map(|receiver| receiver.1).min().unwrap_or(sent.len());
+            let alive = |value: &&Weak<usize>| value.strong_count() > 0;
+            prop_assert_eq!(sent[..read_by_all].iter().filter(alive).count(), 0);
+            let kept = sent.iter().filter(alive).count();
+            prop_assert!(kept <= capacity + 16 * receivers.len(), "{} are kept", kept);
         }
     }
 }
