@@ -57,7 +57,9 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.prepare(future, options, |_, _, runnable| {
+        self.prepare(future, options, |_, worker, runnable| {
+            // Not held in the poll: it may hand the worker on.
+            drop(worker);
             runnable.run();
         })
     }
@@ -68,7 +70,7 @@ impl Handle {
         &self,
         future: F,
         options: Options,
-        start: impl FnOnce(&Shared, Option<&Worker>, Runnable),
+        start: impl FnOnce(&Shared, Option<Rc<Worker>>, Runnable),
     ) -> Task<F::Output>
     where
         F: Future + Send + 'static,
@@ -86,7 +88,7 @@ impl Handle {
         let Spawned { runnable, task, task_ref } = spawn(future, home, options);
         match slot {
             Some(slot) if shared.registry.enter(slot, task_ref, callback) => {
-                start(shared, worker.as_deref(), runnable);
+                start(shared, worker, runnable);
             }
             // The pool is over: this ends the task.
             _ => drop(runnable),
