@@ -98,7 +98,7 @@ impl Handle {
 
     /// Calls `f` on a thread that may block. The task's handle has its value.
     ///
-    /// A job that has not begun can be cancelled; one that has runs to its end. If the system refuses every
+    /// A job that has not begun ends at once when it is cancelled; one that has runs to its end. If the system refuses every
     /// thread, the handle ends as cancelled, with the system's reason. asyncio: what is under `to_thread`.
     pub fn spawn_blocking<F, T>(&self, f: F, options: Options) -> Task<T>
     where

@@ -15,8 +15,8 @@ use std::task::{Context, Poll, ready};
 /// Calls a blocking function on a thread of its own, and waits for what it returns.
 ///
 /// The function sees a copy of the caller's context, taken here. When the caller is cancelled it goes on
-/// at once: a function that has not begun is never called, one that has runs to its end, and its result is
-/// dropped. asyncio: `to_thread`.
+/// at once: a function that has not begun is dropped there and then, one that has runs to its end, and its result
+/// is dropped. asyncio: `to_thread`.
 ///
 /// # Panics
 ///
