@@ -9,13 +9,16 @@ use crate::home::LocalHome;
 use crate::local::LocalQueue;
 use crate::pool::{sit_down, stand_up};
 use crate::shared::Shared;
-use crate::worker::{Core, Worker};
+use crate::worker::{self, Core, Worker};
 use corrente_task::{Options, Root, Runnable, TaskError, with_root};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// So many polls of a guest, and it looks whether the seat has become free: it may never have nothing to do.
+const GUEST_POLLS: usize = 16;
 
 /// Why a `block_on` has no value.
 #[derive(Debug)]
@@ -140,21 +143,26 @@ impl<'a> Visit<'a> {
     fn work(&self, core: Core, root: &Root<'_>) {
         let local = Some(self.queue.clone());
         let worker = Worker { shared: self.shared.clone(), index: 0, core, local };
-        let seated = Seated { visit: self, worker: Some(sit_down(worker)) };
-        if let Some(worker) = &seated.worker {
-            worker.work(|| root.done());
-        }
+        let _seated = Seated { visit: self };
+        sit_down(worker);
+        worker::work(|| root.done());
     }
 
-    /// While another thread is worker 0: main and the local tasks, and then sleep until something happens.
+    /// While another thread is worker 0: a few polls of main and the local tasks; or sleep, if none is ready,
+    /// until something happens.
     fn be_guest(&self, root: &Root<'_>) {
-        while let Some(runnable) = self.queue.pop(self.shared.shake.as_ref()) {
+        for _ in 0..GUEST_POLLS {
+            let Some(runnable) = self.queue.pop(self.shared.shake.as_ref()) else {
+                return self
+                    .shared
+                    .standstill
+                    .sleep(self.shared, || self.queue.local.parker.park());
+            };
             runnable.run();
             if root.done() {
                 return;
             }
         }
-        self.shared.standstill.sleep(self.shared, || self.queue.local.parker.park());
     }
 }
 
@@ -170,17 +178,18 @@ impl Drop for Visit<'_> {
 /// The seat of worker 0 with this thread on it; handed back also when something unwinds.
 struct Seated<'a> {
     visit: &'a Visit<'a>,
-    worker: Option<Rc<Worker>>,
 }
 
 impl Drop for Seated<'_> {
     fn drop(&mut self) {
         let Visit { shared, queue, .. } = self.visit;
-        let core = self.worker.take().and_then(|worker| stand_up(shared, worker));
-        // First the departure: as soon as the seat is free, another thread may arrive at it.
-        shared.depart(0);
-        if let Some(core) = core {
-            shared.lending.return_seat(&queue.local, core);
+        match stand_up(shared, 0) {
+            Some(core) => {
+                // First the departure: as soon as the seat is free, another thread may arrive at it.
+                shared.depart(0);
+                shared.lending.return_seat(&queue.local, core);
+            }
+            None => shared.lending.lose_seat(&queue.local),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Threads for calls that block.
 //!
 //! A job is a task whose only poll calls a function, and whose `Runnable` goes to this queue; so its
-//! handle, its cancellation, its panics and its name are those of any task. Threads are started when they
-//! are needed, up to a limit, and end when nobody has needed them for a while.
+//! handle, its cancellation, its panics and its name are those of any task. One that is cancelled before it has
+//! begun ends at once; its `Runnable` stays in the queue, counts as a job that waits, and does nothing. Threads are
+//! started when they are needed, up to a limit, and end when nobody has needed them for a while.
 //!
 //! Who is called when a job comes: while few threads are busy, one at once, and one at a time; a called
 //! thread that finds more than one job calls the next. When more are busy, short jobs are left to them, and

@@ -37,11 +37,11 @@ pub enum Order {
 pub struct Config {
     /// How many workers, the thread that calls `block_on` included: 1 to 64. Default: one per core.
     pub workers: usize,
-    /// What the threads are called: `NAME-worker-1`, `NAME-blocking-3`. Default: `corrente`.
+    /// What the threads are called: `NAME-worker-1`, `NAME-blocking-3`, `NAME-stand-in`. Default: `corrente`.
     pub name: String,
     /// Bytes of stack for each thread that the pool starts. Default: what std takes (2 MiB).
     pub stack_size: Option<usize>,
-    /// The most threads for blocking jobs. Default: 512.
+    /// The most threads for blocking jobs, and the most for sections that block. Default: 512.
     pub blocking_max: usize,
     /// How long such a thread waits for another job before it ends. Default: 10 s.
     pub blocking_keep_alive: Duration,

@@ -92,9 +92,19 @@ impl Drop for Entered {
     }
 }
 
-/// Sets this thread's worker; gives back the one before.
-pub(crate) fn set_worker(worker: Option<Rc<Worker>>) -> Option<Rc<Worker>> {
-    HERE.try_with(|here| here.worker.replace(worker)).unwrap_or(None)
+/// This thread is `worker` from now on.
+pub(crate) fn set_worker(worker: Worker) {
+    let _ = HERE.try_with(|here| here.worker.replace(Some(Rc::new(worker))));
+}
+
+/// This thread is no worker any more. `None`: it was none, or somebody further up its stack uses the worker.
+pub(crate) fn take_worker() -> Option<Worker> {
+    let take = |here: &Here| {
+        let mut place = here.worker.try_borrow_mut().ok()?;
+        let worker = Rc::try_unwrap(place.take()?);
+        worker.map_err(|in_use| *place = Some(in_use)).ok()
+    };
+    HERE.try_with(take).ok().flatten()
 }
 
 /// Sets this thread's local queue; gives back the one before.

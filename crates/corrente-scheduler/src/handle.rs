@@ -57,7 +57,9 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.prepare(future, options, |_, _, runnable| {
+        self.prepare(future, options, |_, worker, runnable| {
+            // Not held in the poll: it may hand the worker on.
+            drop(worker);
             runnable.run();
         })
     }
@@ -68,7 +70,7 @@ impl Handle {
         &self,
         future: F,
         options: Options,
-        start: impl FnOnce(&Shared, Option<&Worker>, Runnable),
+        start: impl FnOnce(&Shared, Option<Rc<Worker>>, Runnable),
     ) -> Task<F::Output>
     where
         F: Future + Send + 'static,
@@ -86,7 +88,7 @@ impl Handle {
         let Spawned { runnable, task, task_ref } = spawn(future, home, options);
         match slot {
             Some(slot) if shared.registry.enter(slot, task_ref, callback) => {
-                start(shared, worker.as_deref(), runnable);
+                start(shared, worker, runnable);
             }
             // The pool is over: this ends the task.
             _ => drop(runnable),
@@ -96,7 +98,7 @@ impl Handle {
 
     /// Calls `f` on a thread that may block. The task's handle has its value.
     ///
-    /// A job that has not begun can be cancelled; one that has runs to its end. If the system refuses every
+    /// A job that has not begun ends at once when it is cancelled; one that has runs to its end. If the system refuses every
     /// thread, the handle ends as cancelled, with the system's reason. asyncio: what is under `to_thread`.
     pub fn spawn_blocking<F, T>(&self, f: F, options: Options) -> Task<T>
     where

@@ -93,6 +93,9 @@ impl Schedule for LocalHome {
 }
 
 impl Schedule for JobHome {
+    /// All threads may be busy for long, and nobody is to wait for one only to learn that a job is cancelled.
+    const ENDS_UNSTARTED: bool = true;
+
     fn schedule(&self, runnable: Runnable, _: Cause) {
         deliver(self.runtime, runnable, |shared, runnable| shared.blocking.push(shared, runnable));
     }

@@ -24,7 +24,8 @@
 //! | time and sockets | `driver.rs`, the only seam |
 //! | the calling thread as worker 0, local tasks | `lending.rs`, `block_on.rs`, `local.rs` |
 //! | asyncio's order | `fifo.rs`; virtual time with many workers, `standstill.rs` |
-//! | blocking calls | `blocking.rs` |
+//! | blocking calls on threads of their own | `blocking.rs` |
+//! | blocking calls on a worker, which hands its seat on | `section.rs`, `stand_in.rs` |
 //! | the end | `shutdown.rs`, `registry.rs` |
 //!
 //! Invariants of absence: no unsafe code; no clock but for limits, the watchdog and
@@ -55,9 +56,11 @@ mod queue;
 mod registry;
 mod search;
 mod seat;
+mod section;
 mod shake;
 mod shared;
 mod shutdown;
+mod stand_in;
 mod standstill;
 mod watchdog;
 mod worker;
@@ -73,6 +76,7 @@ pub use handle::{Handle, NoBlockOn, current_worker, spawn_local, spawn_local_eag
 pub use idle::MAX_WORKERS;
 pub use metrics::{BlockingMetrics, Metrics, WorkerMetrics};
 pub use pool::Pool;
+pub use section::blocking;
 pub use shutdown::{ShutdownReport, Unfinished};
 pub use watchdog::LongPoll;
 
@@ -84,4 +88,5 @@ pub mod parts {
     pub use crate::parker::{Parker, Rung};
     pub use crate::queue::{Injector, LocalQueue, NextSlot, Stealer};
     pub use crate::registry::Slots;
+    pub use crate::stand_in::{Offer, Offers};
 }

@@ -154,13 +154,15 @@ pub(crate) struct LocalQueue {
     /// A local task was taken last. When both kinds are ready they take turns, so that a task that yields
     /// has let one of the other kind run before it goes on.
     was_last: Cell<bool>,
+    /// Its thread is in a section that blocks.
+    in_section: Cell<bool>,
 }
 
 impl LocalQueue {
     pub(crate) fn new(local: Arc<Local>, shared: Arc<Shared>) -> Self {
         let fifo = shared.fifo.is_some();
-        let (ready, was_last) = (RefCell::default(), Cell::new(false));
-        Self { local, shared, ready, fifo, was_last }
+        let (ready, was_last, in_section) = Default::default();
+        Self { local, shared, ready, fifo, was_last, in_section }
     }
 
     /// True if tasks with this home are ours.
@@ -171,6 +173,11 @@ impl LocalQueue {
 
     pub(crate) fn is_fifo(&self) -> bool {
         self.fifo
+    }
+
+    /// Notes whether its thread is in a section; gives back whether it was.
+    pub(crate) fn set_in_section(&self, in_section: bool) -> bool {
+        self.in_section.replace(in_section)
     }
 
     #[inline]

@@ -135,6 +135,8 @@ pub struct Metrics {
     pub long_polls: u64,
     /// The blocking pool.
     pub blocking: BlockingMetrics,
+    /// Threads beyond one for each worker: in a section that blocks or the rest of the poll around it, or spare.
+    pub stand_ins: usize,
 }
 
 impl Metrics {

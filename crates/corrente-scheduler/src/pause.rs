@@ -17,6 +17,8 @@ pub(crate) struct Pause {
 struct State {
     paused: bool,
     standing: usize,
+    /// Threads beyond the workers': those in a section, or in the poll around it.
+    extra: usize,
 }
 
 impl Pause {
@@ -25,10 +27,21 @@ impl Pause {
         self.state.lock().paused = true;
     }
 
-    /// Waits until so many do, or the pause is over.
+    /// One more thread than workers is about to run.
+    pub(crate) fn one_more(&self) {
+        self.state.lock().extra += 1;
+    }
+
+    /// That is over.
+    pub(crate) fn one_less(&self) {
+        self.state.lock().extra -= 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits until so many do and no others run, or the pause is over.
     pub(crate) fn wait_for(&self, threads: usize) {
         let mut state = self.state.lock();
-        while state.paused && state.standing < threads {
+        while state.paused && (state.standing < threads || state.extra > 0) {
             state = self.changed.wait(state);
         }
     }

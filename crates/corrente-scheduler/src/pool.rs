@@ -1,7 +1,8 @@
 //! Starting a pool, and everything that ends one: the owner's side.
 //!
-//! A [`Pool`] is its threads: N−1 workers and the watchdog. What always holds: `start` either gives back a
-//! pool whose threads all run, or an error, and then no thread is left; dropping a pool shuts it down.
+//! A [`Pool`] is its threads: N−1 workers, who stands in for them, and the watchdog. What always holds: `start`
+//! either gives back a pool whose threads all run, or an error, and then no thread is left; dropping a pool shuts
+//! it down.
 
 use crate::block_on::{self, BlockOnError};
 use crate::config::{Config, Hooks, Order, StartError, WorkerHook};
@@ -11,12 +12,13 @@ use crate::handle::Handle;
 use crate::home;
 use crate::shared::Shared;
 use crate::shutdown::{self, ShutdownReport};
+use crate::stand_in::serve;
 use crate::worker::{Core, Worker};
 use corrente_task::Options;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +73,7 @@ impl Pool {
         let shared = self.shared();
         for (core, index) in cores.into_iter().zip(1..) {
             let name = format!("{}-worker-{index}", shared.config.name);
-            self.start_thread(name, move |shared| run_worker(shared, index, core))?;
+            self.start_thread(name, move |shared| serve(shared, Some((index, core))))?;
         }
         if shared.config.watchdog && shared.config.order == Order::WorkStealing {
             let name = format!("{}-watchdog", shared.config.name);
@@ -85,20 +87,7 @@ impl Pool {
         name: String,
         body: impl FnOnce(&Arc<Shared>) + Send + 'static,
     ) -> Result<(), StartError> {
-        let shared = self.shared().clone();
-        shared.threads.expect();
-        let leave = Leave(shared.clone());
-        let started = shared.config.start_thread(&name, move || {
-            let leave = leave;
-            body(&leave.0);
-        });
-        match started {
-            Ok(handle) => {
-                shared.threads.keep(handle);
-                Ok(())
-            }
-            Err(error) => Err(StartError::Thread { name, error }),
-        }
+        start_thread(self.shared(), &name, body).map_err(|error| StartError::Thread { name, error })
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -135,9 +124,9 @@ impl Pool {
         shared.pause.begin();
         shared.set_paused(true);
         shared.unpark_all();
-        let on_its_worker =
-            context::worker(|worker| worker.index != 0 && worker.shared.id == shared.id);
-        if on_its_worker != Some(true) {
+        let on_its_worker = matches!(context::occupied(), Some(Occupied::Worker(_)))
+            && context::with_runtime(|here| here.id == shared.id) == Some(true);
+        if !on_its_worker {
             shared.pause.wait_for(shared.config.workers - 1);
         }
     }
@@ -205,34 +194,44 @@ impl Drop for Leave {
     }
 }
 
-fn run_worker(shared: &Arc<Shared>, index: usize, core: Core) {
-    let _entered = context::enter(shared.clone(), Some(Occupied::Worker(index)));
-    let worker = Worker { shared: shared.clone(), index, core, local: None };
-    let seated = sit_down(worker);
-    seated.work(|| shared.is_stopping());
-    drop(stand_up(shared, seated));
-    shared.standstill.lie_down(shared);
+/// Starts a thread that a shutdown waits for.
+pub(crate) fn start_thread(
+    shared: &Arc<Shared>,
+    name: &str,
+    body: impl FnOnce(&Arc<Shared>) + Send + 'static,
+) -> io::Result<()> {
+    shared.threads.expect();
+    let leave = Leave(shared.clone());
+    let handle = shared.config.start_thread(name, move || {
+        let leave = leave;
+        body(&leave.0);
+    })?;
+    shared.threads.keep(handle);
+    Ok(())
 }
 
 /// The calling thread becomes this worker.
-pub(crate) fn sit_down(worker: Worker) -> Rc<Worker> {
+pub(crate) fn sit_down(worker: Worker) {
     let (shared, index) = (worker.shared.clone(), worker.index);
-    let worker = Rc::new(worker);
-    shared.seats[index].parker.belong_here();
-    context::set_worker(Some(worker.clone()));
-    shared.arrive(index);
+    seat_worker(worker);
     call_hook(shared.hooks.worker_start.as_ref(), index);
-    worker
 }
 
-/// The calling thread is this worker no more. Gives back what the next one needs.
-pub(crate) fn stand_up(shared: &Shared, worker: Rc<Worker>) -> Option<Core> {
-    worker.stop_searching();
-    call_hook(shared.hooks.worker_stop.as_ref(), worker.index);
-    context::set_worker(None);
-    let worker = Rc::try_unwrap(worker);
-    debug_assert!(worker.is_ok(), "only this thread's context and its loop know the worker");
-    worker.ok().map(|worker| worker.core)
+/// The calling thread becomes this worker, which it has been before.
+pub(crate) fn seat_worker(worker: Worker) {
+    let (shared, index) = (worker.shared.clone(), worker.index);
+    // Others may have slept here meanwhile.
+    shared.seats[index].parker.belong_here();
+    context::set_worker(worker);
+    shared.arrive(index);
+}
+
+/// The calling thread is this worker no more. Gives back what the next one needs; `None` if a section has handed
+/// it on.
+pub(crate) fn stand_up(shared: &Shared, index: usize) -> Option<Core> {
+    context::worker(Worker::stop_searching);
+    call_hook(shared.hooks.worker_stop.as_ref(), index);
+    context::take_worker().map(|worker| worker.core)
 }
 
 fn call_hook(hook: Option<&WorkerHook>, index: usize) {

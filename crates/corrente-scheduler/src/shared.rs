@@ -20,8 +20,10 @@ use crate::registry::Registry;
 use crate::seat::Seat;
 use crate::shake::Shake;
 use crate::shutdown::Threads;
+use crate::stand_in::Offers;
 use crate::standstill::Standstill;
 use crate::watchdog::Watchdog;
+use crate::worker::Core;
 use corrente_shim::atomic::{AtomicU32, Ordering};
 use corrente_task::{Runnable, TaskRef};
 use crossbeam_utils::CachePadded;
@@ -48,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) baton: CachePadded<Baton>,
     pub(crate) registry: Registry,
     pub(crate) lending: CachePadded<Lending>,
+    pub(crate) offers: CachePadded<Offers<Core>>,
     pub(crate) blocking: CachePadded<Blocking>,
     pub(crate) watchdog: CachePadded<Watchdog>,
     pub(crate) pause: CachePadded<Pause>,
@@ -83,6 +86,7 @@ impl Shared {
             baton: CachePadded::new(baton),
             registry: Registry::new(),
             lending: CachePadded::new(Lending::new()),
+            offers: CachePadded::new(Offers::new(workers - 1, workers - 1 + config.blocking_max)),
             blocking: CachePadded::new(Blocking::new(&config)),
             watchdog: CachePadded::new(Watchdog::new()),
             pause: CachePadded::default(),
@@ -260,6 +264,7 @@ impl Shared {
             rescues: self.watchdog.rescues.get(),
             long_polls: self.watchdog.long_polls.get(),
             blocking: self.blocking.metrics(),
+            stand_ins: self.offers.threads().saturating_sub(self.seats.len() - 1),
         }
     }
 }

@@ -114,7 +114,10 @@ impl Threads {
     }
 
     pub(crate) fn keep(&self, handle: JoinHandle<()>) {
-        self.state.lock().handles.push(handle);
+        let mut state = self.state.lock();
+        // Those that stood in for a worker, and found nothing more to do.
+        state.handles.retain(|handle| !handle.is_finished());
+        state.handles.push(handle);
     }
 
     /// A thread is about to end, or was not started. True if it is the last one of a pool that is over.
@@ -187,6 +190,7 @@ fn stop_workers(shared: &Shared, deadline: Instant) {
     shared.set_paused(false);
     shared.pause.end();
     shared.watchdog.stop();
+    shared.offers.close();
     shared.unpark_all();
     shared.threads.join(deadline);
 }

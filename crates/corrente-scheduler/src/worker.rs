@@ -1,11 +1,12 @@
 //! A worker: takes a task, polls it, looks outside now and then, and sleeps when there is nothing.
 //!
 //! A [`Worker`] lives on one thread. Its [`Core`] (queue and habits) outlives the thread's stay: worker 0's
-//! is handed from one `block_on` to the next. In which order it looks for work is in `search.rs`, whom it
-//! wakes and how it goes to sleep in `idle.md`. What always holds: it never sleeps while its queue, its next
-//! slot or its mailbox holds something.
+//! is handed from one `block_on` to the next, and a section that blocks hands on any. In which order it looks
+//! for work is in `search.rs`, whom it wakes and how it goes to sleep in `idle.md`. What always holds: it never
+//! sleeps while its queue, its next slot or its mailbox holds something.
 
 use crate::batch::Batches;
+use crate::context;
 use crate::local::LocalQueue as LocalTasks;
 use crate::queue::{Injector, LocalQueue};
 use crate::registry::{Slot, Spare};
@@ -73,6 +74,11 @@ impl Core {
             spare: Cell::default(),
         }
     }
+
+    /// After the next poll at the latest.
+    pub(crate) fn look_around_soon(&self) {
+        self.until_glance.set(0);
+    }
 }
 
 /// See the module.
@@ -90,25 +96,32 @@ impl Worker {
         &self.shared.seats[self.index]
     }
 
-    /// Works until `done`, or until the pool stops.
-    pub(crate) fn work(&self, done: impl Fn() -> bool) {
+    /// What comes after a poll, or at first.
+    #[inline]
+    fn turn(&self, polled: bool, done: &impl Fn() -> bool) -> Turn {
+        if polled {
+            self.end_poll();
+        }
         while !done() {
             if self.is_called_away() && self.shared.is_paused() {
                 self.stand_still();
                 continue;
             }
             match self.next_task() {
-                Some(task) => self.poll(task),
+                Some(task) => {
+                    self.seat().own.begin_poll(task.task().id().get());
+                    return Turn::Poll(task);
+                }
                 None => self.sleep(),
             }
         }
         self.stop_searching();
+        Turn::Done
     }
 
-    fn poll(&self, task: Runnable) {
+    #[inline]
+    fn end_poll(&self) {
         let seat = self.seat();
-        seat.own.begin_poll(task.task().id().get());
-        task.run();
         seat.own.end_poll();
         let was_stuck = self.shared.idle.clear_stuck(self.index);
         let fresh = self.core.fresh.get();
@@ -383,6 +396,21 @@ impl Worker {
         self.shared.pause.stand_still();
         self.shared.arrive(self.index);
     }
+}
+
+/// This thread's worker works until `done`, or until a section hands its seat on: see `section.rs`.
+pub(crate) fn work(done: impl Fn() -> bool) {
+    let mut polled = false;
+    // Nothing of the worker is held during a poll, so that a section can take it off the thread.
+    while let Some(Turn::Poll(task)) = context::worker(|worker| worker.turn(polled, &done)) {
+        task.run();
+        polled = true;
+    }
+}
+
+enum Turn {
+    Poll(Runnable),
+    Done,
 }
 
 /// Wakes somebody. The waker may be a user's, so it may panic; nothing of ours is held meanwhile.

@@ -45,6 +45,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         discard_outcome: discard_outcome::<F, S>,
         peek_outcome: peek_outcome::<F, S>,
         peek_outcome_mut: peek_outcome_mut::<F, S>,
+        ends_unstarted: S::ENDS_UNSTARTED,
         schedule: schedule::<F, S>,
         completed: completed::<F, S>,
         unobserved: unobserved::<F, S>,

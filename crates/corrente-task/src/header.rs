@@ -71,6 +71,8 @@ pub(crate) struct VTable {
     pub peek_outcome: unsafe fn(NonNull<Header>) -> *const (),
     /// The same, for an owner that borrows it alone.
     pub peek_outcome_mut: unsafe fn(NonNull<Header>) -> *mut (),
+    /// See [`Schedule::ENDS_UNSTARTED`](crate::Schedule::ENDS_UNSTARTED).
+    pub ends_unstarted: bool,
     /// The Schedule's three functions.
     pub schedule: unsafe fn(NonNull<Header>, Runnable, Cause),
     pub completed: unsafe fn(NonNull<Header>),

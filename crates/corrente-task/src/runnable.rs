@@ -24,6 +24,14 @@ use std::ptr::NonNull;
 ///
 /// Its functions must not panic: they are called from wakers and destructors, where nobody expects it.
 pub trait Schedule: Clone + Send + Sync + 'static {
+    /// Whether a task that was never polled ends where it is cancelled or aborted, on that thread and before the
+    /// call returns, and not where its Runnable would poll it. For queues in which a Runnable may wait for long;
+    /// it stays there, and does nothing. Not for local tasks.
+    ///
+    /// A future that in its destructor cancels the next such task, and that one the next, nests as deep as the
+    /// chain is long.
+    const ENDS_UNSTARTED: bool = false;
+
     /// The task may be polled: bring `runnable` to a thread that will run it. Called on any thread.
     ///
     /// A Runnable of a local task must be brought home also to be dropped: elsewhere its future is leaked.

@@ -32,7 +32,8 @@
 //!    meets a task that has ended in the meantime.
 
 use crate::current::{self, Frame};
-use crate::error::{Cancelled, contained, drop_payload};
+use crate::ending::{self, Ending};
+use crate::error::{Cancelled, TaskError, contained, drop_payload};
 use crate::id::TaskId;
 use crate::lane;
 use crate::runnable::{self, Cause};
@@ -262,10 +263,27 @@ fn send_one(task: &TaskRef, message: Message, count: bool, found: &mut Found) ->
         }
         Seize::Busy => true,
         Seize::Seized(was) => {
-            route_and_let_go(task, was, found);
+            match struck_unstarted(task, was) {
+                // SAFETY: the seizure holds RUNNING, and the caller a reference.
+                Some(ending) => unsafe { ending::end(task, ending) },
+                None => route_and_let_go(task, was, found),
+            }
             true
         }
     }
+}
+
+/// How a task ends that was never polled and need not wait for its first poll to learn that it is cancelled. The
+/// caller has seized it.
+///
+/// Its Runnable may try to begin meanwhile: it bounces off the seizure, or comes after the end and does nothing;
+/// if it came first, the task was not seized, and the poll finds the request. So it is polled or ended here, and
+/// never both. A request that was taken back before the seizure is not in the inbox any more; then it goes on.
+fn struck_unstarted(task: &TaskRef, was: Snapshot) -> Option<Ending> {
+    if was.is_started() || !task.header().vtable.ends_unstarted {
+        return None;
+    }
+    requested_at_root(task, was).map(|cancelled| Ending::Error(TaskError::Cancelled(cancelled)))
 }
 
 /// The caller has seized the task, which was in state `was`.

@@ -173,7 +173,14 @@ impl TaskRef {
     /// runs. True unless the task has ended. The hard way; see [`cancel`](Self::cancel).
     pub fn abort(&self) -> bool {
         match self.header().state.abort() {
-            Abort::Noted => true,
+            Abort::Noted => {
+                let header = self.header();
+                if header.vtable.ends_unstarted && !header.state.load().is_started() {
+                    // Or the poll that begins just now does it: it finds the note.
+                    self.end_now();
+                }
+                true
+            }
             Abort::Done => false,
             Abort::Submit => {
                 // SAFETY: the state word has counted a reference for the Runnable.

@@ -47,6 +47,37 @@ fn cancel_and_first_poll() {
     });
 }
 
+/// A request meets the first poll of a task that need not wait for it: one of them ends the task, and the Runnable
+/// that is left, before or after, does nothing.
+#[test]
+fn cancel_and_first_poll_of_one_that_ends_unstarted() {
+    loom::model(|| {
+        let queue = Queue::default();
+        let mut task = queue.spawn_as::<true, _>(async { 7 });
+        let thread = cancel(task.as_ref());
+        queue.run_one();
+        let asked = thread.join().unwrap();
+        queue.run_all();
+        gives_seven_or_was(asked, &mut task);
+        assert_eq!(queue.ended(), 1);
+    });
+}
+
+/// Two of them meet, and nobody polls: the first ends the task before it returns.
+#[test]
+fn cancel_and_abort_of_one_that_ends_unstarted() {
+    loom::model(|| {
+        let queue = Queue::default();
+        let mut task = queue.spawn_as::<true, _>(pending::<()>());
+        let thread = cancel(task.as_ref());
+        task.abort();
+        thread.join().unwrap();
+        assert!(is_cancelled(&mut task));
+        assert_eq!(queue.ended(), 1);
+        queue.run_all();
+    });
+}
+
 /// A request meets a later poll, of a task that is woken at the same time.
 #[test]
 fn cancel_and_poll_and_wake() {

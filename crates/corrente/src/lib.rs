@@ -43,7 +43,7 @@ pub use task::group::{ChildBuilder, GroupClosed, TaskGroup};
 pub use task::outcome::Outcome;
 pub use task::shield::{Shield, shield, shield_ref};
 pub use task::wait::{EmptyWait, ReturnWhen, Wait, Waitable, wait};
-pub use thread::{ExecutorFuture, ExecutorJob, run_in_executor, to_thread};
+pub use thread::{ExecutorFuture, ExecutorJob, blocking, run_in_executor, to_thread};
 pub use time::{
     Deadline, DeadlineError, Sleep, SleepWith, Timeout, TimeoutError, sleep, sleep_until,
     sleep_with, timeout, timeout_at, timeout_scope, timeout_scope_at, wait_for,

@@ -1,4 +1,4 @@
-//! Work on other threads: blocking functions, on the runtime's pool and on others.
+//! Blocking functions: on threads of the runtime's pool, on others, and here while another thread works.
 
 use crate::runtime::current;
 use crate::runtime::handle::Handle;
@@ -15,8 +15,8 @@ use std::task::{Context, Poll, ready};
 /// Calls a blocking function on a thread of its own, and waits for what it returns.
 ///
 /// The function sees a copy of the caller's context, taken here. When the caller is cancelled it goes on
-/// at once: a function that has not begun is never called, one that has runs to its end, and its result is
-/// dropped. asyncio: `to_thread`.
+/// at once: a function that has not begun is dropped there and then, one that has runs to its end, and its result
+/// is dropped. asyncio: `to_thread`.
 ///
 /// # Panics
 ///
@@ -45,6 +45,55 @@ pub fn to_thread<R: Send + 'static>(
     let mut job = Job { task };
     // A join that is no scope: a cancel drops it where it waits, and the guard takes the job back.
     async move { shield_ref(&mut job.task).await }
+}
+
+/// Calls a blocking function here and now, while another thread takes over this thread's worker.
+///
+/// For a call that blocks in the middle of a task, where [`to_thread`] does not fit: the function may borrow and
+/// need not be `Send`, and it sees the current task and its context variables, because it runs on the same
+/// thread. Other tasks go on meanwhile, on the same number of workers, with timers and sockets, even on a runtime
+/// with one worker. What cannot leave this thread waits: main and its local
+/// tasks, if the task runs on the thread that called `run` just now; and the other branches of a `select!` around it.
+///
+/// If there is no worker to hand on, it is a plain call: outside of a runtime, in [`to_thread`], in a section
+/// within a section, and in FIFO mode, where everything waits. It is one, too, when the system refuses a thread,
+/// or when as many stand in already as [`Builder::max_blocking_threads`](crate::Builder::max_blocking_threads)
+/// says: then the tasks behind this worker are left to the other workers, as behind any call that blocks. So a
+/// thousand sections at once never have more threads than that limit and the workers together; the others begin
+/// when a thread gets free.
+///
+/// A section costs a wake of another thread, and when it takes long two: make it around what may block for longer
+/// than some 100 µs. `run` and [`Runtime::block_on`](crate::Runtime::block_on) are refused in it as anywhere in a
+/// task. With virtual time, the clock stands until it is over.
+///
+/// asyncio has no such function: `to_thread` comes closest, and a blocking call in a coroutine blocks all. In tokio
+/// it is called `block_in_place`.
+///
+/// # Panics
+///
+/// If the function does. By then all is as after a section that has returned.
+///
+/// # Cancel safety
+///
+/// It cannot be cancelled: a request that comes meanwhile is delivered where the task next waits. A shutdown waits
+/// for it up to its limit and then names the task in its report.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc::channel;
+///
+/// corrente::run(async {
+///     let (sender, receiver) = channel();
+///     corrente::create_task(async move { sender.send(7) }).detach();
+///     // The task above needs a worker, and this is perhaps the only one.
+///     let received = corrente::blocking(|| receiver.recv());
+///     assert_eq!(received, Ok(7));
+/// });
+/// ```
+#[doc(alias = "block_in_place")]
+pub fn blocking<R>(function: impl FnOnce() -> R) -> R {
+    corrente_scheduler::blocking(function)
 }
 
 struct Job<R> {

@@ -1,7 +1,7 @@
 //! Calls that block, on threads of their own.
 
 use crate::support::{
-    Flag, PATIENCE, block_on, config, named, pool, pool_with, signal, spawn, wait_until,
+    Drops, Flag, PATIENCE, block_on, config, named, pool, pool_with, signal, spawn, wait_until,
 };
 use corrente_scheduler::{Config, Handle, Hooks, NoDriver, Pool, current_worker};
 use corrente_task::{Context, ContextVar, Options, Task, TaskError, current};
@@ -134,6 +134,79 @@ fn a_job_that_has_not_begun_can_be_cancelled() {
         assert!(matches!(second.outcome().await, Err(TaskError::Cancelled(_))));
         assert_eq!(third.await, 3);
         assert!(!has_run.has_come());
+    });
+}
+
+#[test]
+fn a_job_that_has_not_begun_ends_as_soon_as_it_is_cancelled() {
+    let pool = pool_with(Config { blocking_max: 1, ..config(2) });
+    block_on(&pool, async {
+        let (release, released) = signal::<()>();
+        let (begun, has_begun) = signal();
+        let first = job(move || {
+            let _ = begun.send(());
+            released.wait("the release");
+            1
+        });
+        has_begun.wait("the first job runs");
+        let drops = Drops::default();
+        let owning = || {
+            let one = drops.one();
+            job(move || drop(one))
+        };
+        let cancelled = owning();
+        assert!(cancelled.cancel_with("not needed"));
+        assert!(cancelled.done() && cancelled.cancelled());
+        assert_eq!(drops.count(), 1, "what it owned went with it");
+        assert!(!cancelled.cancel(), "it is over");
+        match cancelled.outcome().await {
+            Err(TaskError::Cancelled(why)) => assert_eq!(why.reason(), Some("not needed")),
+            other => panic!("{other:?}"),
+        }
+        let aborted = owning();
+        assert!(aborted.abort());
+        assert!(aborted.done());
+        // As a cancel of who waits for it.
+        let (awaited, polled) = (owning(), Flag::default());
+        let set = polled.clone();
+        let waiting = spawn(async move {
+            set.set();
+            awaited.await
+        });
+        polled.wait().await;
+        assert!(waiting.cancel());
+        assert!(waiting.outcome().await.is_err());
+        assert_eq!(drops.count(), 3);
+        // One that runs goes on, and what comes behind those that ended is done.
+        assert!(first.cancel());
+        assert!(!first.done());
+        let last = job(|| 2);
+        release.send(()).expect("the first job waits");
+        assert!(matches!(first.outcome().await, Ok(1)));
+        assert_eq!(last.await, 2);
+    });
+}
+
+#[test]
+fn a_cancel_meets_the_beginning_of_a_job() {
+    let pool = pool(2);
+    let (ran, cancelled) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let counts = Arc::new((ran, cancelled));
+    block_on(&pool, async {
+        for round in 0..2000 {
+            let count = counts.clone();
+            let task = job(move || count.0.fetch_add(1, Ordering::SeqCst));
+            (0..round % 97).for_each(|_| std::hint::spin_loop());
+            task.cancel();
+            let before = counts.0.load(Ordering::SeqCst) + counts.1.load(Ordering::SeqCst);
+            assert!(before == round || before == round + 1);
+            if task.outcome().await.is_err() {
+                counts.1.fetch_add(1, Ordering::SeqCst);
+            }
+            // It was called, or it was cancelled; never both, and never neither.
+            let after = counts.0.load(Ordering::SeqCst) + counts.1.load(Ordering::SeqCst);
+            assert_eq!(after, round + 1);
+        }
     });
 }
 

@@ -13,6 +13,7 @@ mod lost_wakeup;
 mod nesting;
 mod panics;
 mod pause;
+mod section;
 mod seed;
 mod shutdown;
 mod start;

@@ -47,7 +47,15 @@ impl Queue {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
-        let schedule = Way { queue: self.clone(), _cell: Arc::default() };
+        self.spawn_as::<false, T>(future)
+    }
+
+    /// The same, of a task that may end where it is cancelled if it was not polled before.
+    pub fn spawn_as<const ENDS_UNSTARTED: bool, T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Task<T> {
+        let schedule = Way::<ENDS_UNSTARTED> { queue: self.clone(), _cell: Arc::default() };
         let Spawned { runnable, task, .. } =
             corrente_task::spawn(Watch::new(future), schedule, options());
         runnable.schedule();
@@ -57,12 +65,13 @@ impl Queue {
 
 /// A task's way to the queue, which lives as long as its cell.
 #[derive(Clone)]
-struct Way {
+struct Way<const ENDS_UNSTARTED: bool> {
     queue: Queue,
     _cell: Arc<Leakable>,
 }
 
-impl Schedule for Way {
+impl<const ENDS_UNSTARTED: bool> Schedule for Way<ENDS_UNSTARTED> {
+    const ENDS_UNSTARTED: bool = ENDS_UNSTARTED;
     fn schedule(&self, runnable: Runnable, _: Cause) {
         self.queue.0.0.lock().unwrap().push_back(runnable);
     }

@@ -1,6 +1,6 @@
 //! How a runtime is made: its settings, and what can go wrong.
 
-use crate::runtime::current::{self, Current};
+use crate::runtime::current;
 use crate::runtime::driver::SystemDriver;
 use crate::runtime::handle::Handle;
 use crate::runtime::long_wait::{self, LongWaitHook};
@@ -106,7 +106,8 @@ impl Builder {
         self
     }
 
-    /// The most threads that run blocking functions. Default: 512.
+    /// The most threads that run blocking functions, and the most that stand in for workers in
+    /// [`blocking`](crate::blocking). Default: 512.
     pub fn max_blocking_threads(mut self, threads: usize) -> Self {
         self.config.blocking_max = threads;
         self
@@ -273,12 +274,8 @@ impl Builder {
         let promise = current::Promise::default();
         let mut hooks = self.hooks;
         let promised = promise.clone();
-        hooks.worker_start = Some(Arc::new(move |_| {
-            current::set(Current::Promised(promised.clone()));
-        }));
-        hooks.worker_stop = Some(Arc::new(|_| {
-            current::set(Current::None);
-        }));
+        hooks.worker_start = Some(Arc::new(move |_| current::promise(&promised)));
+        hooks.worker_stop = Some(Arc::new(|_| current::forget_promise()));
         let pool = Pool::start(self.config, Box::new(driver), hooks).map_err(BuildError::Start)?;
         let handle = Handle::new(pool.handle().clone(), timers, reactor_handle);
         let _ = promise.set(handle.downgrade());

@@ -20,6 +20,9 @@ pub(crate) enum Current {
     #[default]
     None,
     Promised(Promise),
+    /// What was promised.
+    Redeemed(Rc<Handle>),
+    /// Entered, which no hook undoes.
     Known(Rc<Handle>),
 }
 
@@ -31,6 +34,28 @@ thread_local! {
 pub(crate) fn set(next: Current) -> Current {
     // A thread that is being torn down has no current runtime any more.
     CURRENT.try_with(|current| current.replace(next)).unwrap_or_default()
+}
+
+/// For a thread that becomes a worker: it will know `promise`, unless it has entered a runtime already, as the
+/// callers of `block_on` do.
+pub(crate) fn promise(promise: &Promise) {
+    let _ = CURRENT.try_with(|current| {
+        let mut current = current.borrow_mut();
+        if matches!(*current, Current::None) {
+            *current = Current::Promised(promise.clone());
+        }
+    });
+}
+
+/// For a thread that is a worker no more.
+pub(crate) fn forget_promise() {
+    let promised =
+        |current: &Current| matches!(current, Current::Promised(_) | Current::Redeemed(_));
+    let _ = CURRENT.try_with(|current| {
+        if promised(&current.borrow()) {
+            drop(current.take());
+        }
+    });
 }
 
 /// True in the destructors of a thread's locals, once this one has gone: there nothing can be entered.
@@ -61,7 +86,7 @@ fn known() -> Option<Rc<Handle>> {
             redeem(current);
         }
         match &*current.borrow() {
-            Current::Known(handle) => Some(handle.clone()),
+            Current::Known(handle) | Current::Redeemed(handle) => Some(handle.clone()),
             _ => None,
         }
     };
@@ -75,7 +100,7 @@ fn redeem(current: &RefCell<Current>) {
         _ => None,
     };
     if let Some(handle) = handle {
-        *current.borrow_mut() = Current::Known(Rc::new(handle));
+        *current.borrow_mut() = Current::Redeemed(Rc::new(handle));
     }
 }
 

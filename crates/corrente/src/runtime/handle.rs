@@ -179,6 +179,9 @@ impl Handle {
 
     /// Runs a blocking function on a thread of the pool, without the caller's context.
     ///
+    /// Cancelled before the function has begun, the task ends at once, and the function is dropped there; later
+    /// the function runs to its end.
+    ///
     /// asyncio: `run_in_executor(None, f)`; [`to_thread`](crate::to_thread) carries the context along.
     #[must_use = "the function runs, but its result is seen only if this is awaited"]
     #[track_caller]

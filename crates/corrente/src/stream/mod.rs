@@ -3,9 +3,13 @@
 //! Bytes live in the stream, never in a future. A read that is cancelled has taken nothing out of the
 //! buffer, whatever it was waiting for; tokio's `read_exact` and `read_line` lose what they had.
 
+mod buffer;
 mod connect;
 mod duplex;
+mod lines;
+mod read_error;
 mod reader;
+mod search;
 mod server;
 mod writer;
 
@@ -13,7 +17,9 @@ mod writer;
 pub use connect::open_unix_connection;
 pub use connect::{open_connection, open_stream};
 pub use duplex::{DuplexStream, duplex};
-pub use reader::{Lines, ReadError, StreamReader};
+pub use lines::Lines;
+pub use read_error::ReadError;
+pub use reader::StreamReader;
 #[cfg(unix)]
 pub use server::start_unix_server;
 pub use server::{Server, start_server};
