@@ -233,9 +233,9 @@ impl Tree {
     fn append(&mut self, parent: u32, kind: Kind, waker: Option<Waker>) -> Key {
         let index = self.nodes.len() as u32;
         let (generation, requests) = (0, Vec::new());
-        if index == 0 {
-            // A timeout around a wait for a task: few have more, and a vector would begin with four.
-            self.nodes.reserve_exact(2);
+        if index < 2 {
+            // Many have one (a timeout), few more than two, and a vector would begin with four.
+            self.nodes.reserve_exact(1);
         }
         self.nodes.push(Node {
             generation,
