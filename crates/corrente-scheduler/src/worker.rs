@@ -419,5 +419,5 @@ pub(crate) fn wake_contained(waker: Waker) {
     let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
-#[cfg(all(test, not(corrente_loom)))]
+#[cfg(test)]
 mod tests;

@@ -246,7 +246,7 @@ impl<T> Default for Slots<T> {
     }
 }
 
-#[cfg(all(test, not(corrente_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Arc;
