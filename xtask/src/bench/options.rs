@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 /// What the command line takes.
 pub const USAGE: &str = "\
-usage: cargo xtask bench [--only A,B] [--runtimes A,B] [--rounds N] [--quick] [--json FILE]
+usage: cargo xtask bench [--scaling] [--only A,B] [--runtimes A,B] [--rounds N] [--quick] [--json FILE]
   --only A,B       workloads or metrics by name (default: all)
   --runtimes A,B   tokio, tokio_ct, smol, limits, corrente (default: all; ratios refer to tokio)
   --rounds N       how often each is sampled, 1 to 100 (default: 5)
   --quick          corrente and tokio, the metrics only, up to 3 rounds in less than 90 seconds
-  --json FILE      also writes every sample there";
+  --json FILE      also writes every sample there
+  --scaling        instead: the cost of an operation with 1, 10 and 100 times as many at once,
+                   for corrente and tokio, 3 rounds";
 
 /// The command line, taken apart.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Workloads or metrics by name; all if empty.
     pub only: Vec<String>,
@@ -22,6 +24,8 @@ pub struct Options {
     pub rounds: usize,
     /// The metrics only, and not for long.
     pub quick: bool,
+    /// How costs grow, in place of all else.
+    pub scaling: bool,
     /// Where every sample goes, too.
     pub json: Option<PathBuf>,
 }
@@ -32,8 +36,7 @@ impl Options {
     /// # Errors
     /// A sentence on the first argument that makes no sense, with the usage.
     pub fn parse(args: &[String]) -> Result<Options, String> {
-        let mut options =
-            Options { only: Vec::new(), runtimes: Vec::new(), rounds: 0, quick: false, json: None };
+        let mut options = Options::default();
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value =
@@ -44,13 +47,14 @@ impl Options {
                 "--rounds" => options.rounds = rounds(value()?)?,
                 "--json" => options.json = Some(PathBuf::from(value()?)),
                 "--quick" => options.quick = true,
+                "--scaling" => options.scaling = true,
                 unknown => return Err(format!("bench: {unknown} is no option\n{USAGE}")),
             }
         }
         if options.rounds == 0 {
-            options.rounds = if options.quick { 3 } else { 5 };
+            options.rounds = if options.quick || options.scaling { 3 } else { 5 };
         }
-        if options.quick && options.runtimes.is_empty() {
+        if (options.quick || options.scaling) && options.runtimes.is_empty() {
             options.runtimes = names("tokio,corrente");
         }
         Ok(options)
@@ -85,6 +89,13 @@ mod tests {
             (quick.rounds, quick.runtimes),
             (3, vec!["tokio".to_owned(), "corrente".to_owned()])
         );
+    }
+
+    #[test]
+    fn scaling_is_for_two_runtimes_unless_others_are_named() {
+        let named = |line| parse(line).map(|options| (options.rounds, options.runtimes));
+        assert_eq!(named("--scaling"), Ok((3, names("tokio,corrente"))));
+        assert_eq!(named("--scaling --runtimes smol --rounds 1"), Ok((1, names("smol"))));
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl Results {
         self.workloads.iter().any(|(known, _)| known == name)
     }
 
-    fn figure(&self, runtime: &str, workload: &str, key: &str, round: usize) -> Option<f64> {
+    /// One figure of one sample.
+    pub fn figure(&self, runtime: &str, workload: &str, key: &str, round: usize) -> Option<f64> {
         self.samples.get(&(runtime.to_owned(), workload.to_owned(), round))?.get(key)
     }
 

@@ -106,7 +106,7 @@ pub fn number(value: f64) -> String {
 }
 
 /// Columns as wide as their widest cell: the first to the left, the others to the right.
-fn align(table: &[Vec<String>]) -> String {
+pub fn align(table: &[Vec<String>]) -> String {
     let columns = table.first().map_or(0, Vec::len);
     let width =
         |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
