@@ -6,6 +6,7 @@
 //! shows the median of these ratios and their range. A sample during which the host or other processes took CPU away is
 //! taken again, as long as retries are left.
 
+mod floors;
 mod json;
 mod machine;
 mod options;
@@ -21,7 +22,7 @@ use crate::workspace::Workspace;
 use options::Options;
 use results::{OURS, REFERENCE, Results};
 use rows::{BESIDE, METRICS, Row};
-use sampler::{NoSample, Offer, Sampler};
+use sampler::{FLOOR, NoSample, Offer, Sampler};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{IsTerminal, Write};
@@ -41,8 +42,8 @@ pub fn run(args: &[String]) -> Result<(), String> {
         return Ok(());
     }
     let options = Options::parse(args)?;
-    if options.scaling {
-        return run_scaling(&options);
+    if options.scaling || options.floors {
+        return run_apart(&options);
     }
     // A wrong name is told before anything is built.
     needed_workloads(&options)?;
@@ -67,17 +68,29 @@ pub fn run(args: &[String]) -> Result<(), String> {
     if results.failures.is_empty() { Ok(()) } else { Err("bench: a workload failed".to_owned()) }
 }
 
-/// `--scaling`: see `bench/scaling.rs`.
-fn run_scaling(options: &Options) -> Result<(), String> {
-    let workloads = scaling::workloads(options)?;
-    let mut sampler = Sampler::build(&Workspace::find()?.root)?;
-    let runtimes = runtimes(options, sampler.offer()?.runtimes)?;
+/// `--scaling` and `--floors`: other questions, with tables of their own.
+fn run_apart(options: &Options) -> Result<(), String> {
+    let workloads =
+        if options.floors { floors::workloads(options)? } else { scaling::workloads(options)? };
+    let root = Workspace::find()?.root;
+    let mut sampler = Sampler::build(&root)?;
+    let mut runtimes = runtimes(options, sampler.offer()?.runtimes)?;
+    if options.floors {
+        sampler.build_floors(&root)?;
+        runtimes.retain(|name| name != "limits");
+        runtimes.push(FLOOR.to_owned());
+    }
     let mut results = Results::new(runtimes, workloads);
     sample_all(options, &mut sampler, &mut results);
 
     let machine = machine::description();
-    let closing = scaling::closing_line(&results);
-    println!("{}", scaling::render(&results));
+    let (table, closing) = if options.floors {
+        (floors::render(&results), floors::closing_line(&results))
+    } else {
+        (scaling::render(&results), scaling::closing_line(&results))
+    };
+    println!("{}", table.trim_end());
+    println!();
     println!("{}", footnote(&sampler, &results, &machine));
     tell_failures_and_samples(options, &results, &machine, &closing)?;
     println!("{closing}");

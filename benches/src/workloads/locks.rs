@@ -86,14 +86,14 @@ pub async fn semaphore_alone<C: Contender>(scale: f64) -> Figures {
     passes.figures()
 }
 
-/// So many `tasks` share ten units; each yields while it has one.
+/// So many `tasks` share a tenth as many units; each yields while it has one.
 pub async fn semaphore<C: Contender>(tasks: usize, scale: f64) -> Figures {
-    const UNITS: usize = 10;
+    let units = (tasks / 10).max(1);
     let permits = scaled(200_000 / tasks, scale);
     let mut passes = Passes::new(4, tasks * permits);
     while passes.start() {
         // How many have a unit now, and how often somebody had one.
-        let shared = Arc::new((C::semaphore(UNITS), AtomicUsize::new(0), AtomicUsize::new(0)));
+        let shared = Arc::new((C::semaphore(units), AtomicUsize::new(0), AtomicUsize::new(0)));
         let mut handles = Vec::with_capacity(tasks);
         for _ in 0..tasks {
             let shared = Arc::clone(&shared);
@@ -101,7 +101,7 @@ pub async fn semaphore<C: Contender>(tasks: usize, scale: f64) -> Figures {
                 let (semaphore, inside, times) = &*shared;
                 for _ in 0..permits {
                     let with_a_unit = async {
-                        assert!(inside.fetch_add(1, Ordering::Relaxed) < UNITS);
+                        assert!(inside.fetch_add(1, Ordering::Relaxed) < units);
                         C::yield_now().await;
                         inside.fetch_sub(1, Ordering::Relaxed);
                     };

@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 /// What the command line takes.
 pub const USAGE: &str = "\
-usage: cargo xtask bench [--scaling] [--only A,B] [--runtimes A,B] [--rounds N] [--quick] [--json FILE]
+usage: cargo xtask bench [--scaling|--floors] [--only A,B] [--runtimes A,B] [--rounds N] [--quick] [--json FILE]
   --only A,B       workloads or metrics by name (default: all)
   --runtimes A,B   tokio, tokio_ct, smol, limits, corrente (default: all; ratios refer to tokio)
   --rounds N       how often each is sampled, 1 to 100 (default: 5)
   --quick          corrente and tokio, the metrics only, up to 3 rounds in less than 90 seconds
   --json FILE      also writes every sample there
   --scaling        instead: the cost of an operation with 1, 10 and 100 times as many at once,
-                   for corrente and tokio, 3 rounds";
+                   for corrente and tokio, 3 rounds
+  --floors         instead: the rows in which a peer has been ahead, beside programs that do
+                   nothing else (benches/floor)";
 
 /// The command line, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Options {
     pub quick: bool,
     /// How costs grow, in place of all else.
     pub scaling: bool,
+    /// What the machine gives, in place of all else.
+    pub floors: bool,
     /// Where every sample goes, too.
     pub json: Option<PathBuf>,
 }
@@ -48,8 +52,12 @@ impl Options {
                 "--json" => options.json = Some(PathBuf::from(value()?)),
                 "--quick" => options.quick = true,
                 "--scaling" => options.scaling = true,
+                "--floors" => options.floors = true,
                 unknown => return Err(format!("bench: {unknown} is no option\n{USAGE}")),
             }
+        }
+        if options.scaling && options.floors {
+            return Err(format!("bench: --scaling and --floors are two commands\n{USAGE}"));
         }
         if options.rounds == 0 {
             options.rounds = if options.quick || options.scaling { 3 } else { 5 };
@@ -109,9 +117,12 @@ mod tests {
 
     #[test]
     fn nonsense_is_named() {
-        for (line, word) in
-            [("--rounds 0", "1 to 100"), ("--fast", "--fast"), ("--json", "needs a value")]
-        {
+        for (line, word) in [
+            ("--rounds 0", "1 to 100"),
+            ("--fast", "--fast"),
+            ("--json", "needs a value"),
+            ("--floors --scaling", "two commands"),
+        ] {
             assert!(parse(line).unwrap_err().contains(word), "{line}");
         }
     }

@@ -144,18 +144,11 @@ pub fn render(results: &Results) -> String {
                 cost.map_or("–".to_owned(), |cost| number(cost.median))
             }));
             let growth = sized.growth(results, runtime, last_step());
-            cells.push(growth.map_or("–".to_owned(), growth_text));
+            cells.push(growth.map_or("–".to_owned(), |growth| growth.to_string()));
         }
         table.push(cells);
     }
     align(&table)
-}
-
-fn growth_text(growth: Spread) -> String {
-    if growth.min == growth.max {
-        return format!("×{:.2}", growth.median);
-    }
-    format!("×{:.2} ({:.2}–{:.2})", growth.median, growth.min, growth.max)
 }
 
 fn last_step() -> usize {
