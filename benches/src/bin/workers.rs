@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 use corrente::{Builder, Handle, Metrics, create_task};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use std::future::Future;
 use std::hint::spin_loop;
 use std::pin::Pin;
@@ -32,17 +33,18 @@ const ROUNDS: usize = 15;
 #[repr(align(128))]
 struct Line(AtomicU64);
 
-/// Nanoseconds in which a word goes to another thread's cache and back: the least of several tries, since two
-/// threads that share a core for a while only wait for each other.
+/// Nanoseconds in which a word goes to another core's cache and back: the least of several tries.
 fn cache_line() -> f64 {
     const TIMES: u64 = 20_000;
     let word = Line(AtomicU64::new(0));
     let once = |_| {
+        word.0.store(0, Ordering::Release);
         let start = Instant::now();
         thread::scope(|scope| {
             for side in 0..2 {
                 let word = &word.0;
                 scope.spawn(move || {
+                    stay_on(side);
                     for turn in 0..TIMES {
                         while word.load(Ordering::Acquire) != 2 * turn + side {
                             spin_loop();
@@ -52,10 +54,17 @@ fn cache_line() -> f64 {
                 });
             }
         });
-        word.0.store(0, Ordering::Release);
         start.elapsed().as_nanos() as f64 / TIMES as f64
     };
     (0..20).map(once).fold(f64::INFINITY, f64::min)
+}
+
+/// Keeps this thread on the core with this number, if it may.
+fn stay_on(core: u64) {
+    let mut cores = CpuSet::new();
+    cores.set(core as usize);
+    // Where there is no such core the figure is that of one core, as is all else.
+    let _ = sched_setaffinity(None, &cores);
 }
 
 fn main() {
