@@ -265,7 +265,9 @@ pub trait Contender: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// Runs one workload once on one runtime. `scale` multiplies the amount of work (1.0 is what the tables show).
+/// Runs one workload once on one runtime. `scale` multiplies the amount of work (1.0 is what the tables show). A
+/// workload called `NAME@N` is the one called `NAME` with `N` of its tasks, pairs or connections at once; the amount
+/// of work stays what it is.
 ///
 /// # Errors
 /// A sentence, when the runtime or the workload does not exist ([`Missing`]).
@@ -273,11 +275,15 @@ pub trait Contender: Sized + Send + Sync + 'static {
 /// # Panics
 /// When a workload finds a wrong result.
 pub fn sample(runtime: &str, workload: &str, scale: f64) -> Result<Figures, Missing> {
+    let sized = workload.split_once('@').and_then(|(name, at_once)| {
+        let at_once: usize = at_once.parse().ok()?;
+        (at_once > 0).then_some((name, at_once))
+    });
     let figures = match runtime {
-        "tokio" => workloads::run::<Tokio<MultiThread>>(workload, scale),
-        "tokio_ct" => workloads::run::<Tokio<CurrentThread>>(workload, scale),
-        "corrente" => workloads::run::<Corrente>(workload, scale),
-        "smol" => workloads::run::<Smol>(workload, scale),
+        "tokio" => run::<Tokio<MultiThread>>(workload, sized, scale),
+        "tokio_ct" => run::<Tokio<CurrentThread>>(workload, sized, scale),
+        "corrente" => run::<Corrente>(workload, sized, scale),
+        "smol" => run::<Smol>(workload, sized, scale),
         "limits" => limits::run(workload, scale),
         _ => {
             return Err(Missing(format!(
@@ -292,6 +298,13 @@ pub fn sample(runtime: &str, workload: &str, scale: f64) -> Result<Figures, Miss
     Ok(figures
         .with("peak_mib", measure::peak_resident_bytes() as f64 / (1024.0 * 1024.0))
         .with("minor_faults", measure::minor_faults() as f64))
+}
+
+fn run<C: Contender>(name: &str, sized: Option<(&str, usize)>, scale: f64) -> Option<Figures> {
+    match sized {
+        Some((name, at_once)) => workloads::run_sized::<C>(name, at_once),
+        None => workloads::run::<C>(name, scale),
+    }
 }
 
 /// The client of the workloads whose client has a process of its own; `arguments` as that workload gives them.

@@ -89,24 +89,24 @@ pub fn run<C: Contender>(name: &str, scale: f64) -> Option<Figures> {
         "spawn_join" => C::run(WORKERS, spawning::join::<C>(scale)),
         "burst" => C::run(WORKERS, spawning::burst::<C>(scale)),
         "spawn_outside" => C::run(WORKERS, spawning::outside::<C>(scale)),
-        "chained_spawn" => C::run(WORKERS, spawning::chained::<C>(scale)),
-        "tree" => C::run(WORKERS, spawning::tree::<C>(scale)),
-        "tree_1w" => C::run(1, spawning::tree::<C>(scale)),
+        "chained_spawn" => C::run(WORKERS, spawning::chained::<C>(1000, scale)),
+        "tree" => C::run(WORKERS, spawning::tree::<C>(spawning::DEPTH, scale)),
+        "tree_1w" => C::run(1, spawning::tree::<C>(spawning::DEPTH, scale)),
         "gather10" => C::run(WORKERS, spawning::gather::<C>(scale)),
         "group10" => C::run(WORKERS, spawning::group::<C>(scale)),
-        "yield_many" => C::run(WORKERS, yields::many::<C>(scale)),
+        "yield_many" => C::run(WORKERS, yields::many::<C>(400, scale)),
         "yield_one" => C::run(WORKERS, yields::one::<C>(scale)),
         "ping_pong" => C::run(WORKERS, channels::ping_pong::<C>(1000, scale)),
         "ping_pair" => C::run(WORKERS, channels::ping_pong::<C>(1, scale)),
         "ping_pong_own" => C::run(WORKERS, channels::ping_pong_own::<C>(1000, scale)),
         "ping_pair_own" => C::run(WORKERS, channels::ping_pong_own::<C>(1, scale)),
-        "oneshot" => C::run(WORKERS, channels::oneshot::<C>(scale)),
+        "oneshot" => C::run(WORKERS, channels::oneshot::<C>(1000, scale)),
         "mpsc" => C::run(WORKERS, channels::mpsc::<C>(4, scale)),
-        "mutex" => C::run(WORKERS, locks::mutex::<C>(scale)),
+        "mutex" => C::run(WORKERS, locks::mutex::<C>(locks::TASKS, scale)),
         "lock_alone" => C::run(WORKERS, locks::alone::<C>(scale)),
-        "lock_100" => C::run(WORKERS, locks::handed_on::<C>(scale)),
+        "lock_100" => C::run(WORKERS, locks::handed_on::<C>(locks::TASKS, scale)),
         "semaphore_alone" => C::run(WORKERS, locks::semaphore_alone::<C>(scale)),
-        "semaphore_100" => C::run(WORKERS, locks::semaphore::<C>(scale)),
+        "semaphore_100" => C::run(WORKERS, locks::semaphore::<C>(locks::TASKS, scale)),
         "queue_1_1" => C::run(WORKERS, channels::mpsc::<C>(1, scale)),
         "unbounded_1_1" => C::run(WORKERS, channels::open_mpsc::<C>(1, scale)),
         "unbounded_4_1" => C::run(WORKERS, channels::open_mpsc::<C>(4, scale)),
@@ -127,7 +127,7 @@ pub fn run<C: Contender>(name: &str, scale: f64) -> Option<Figures> {
         "apart_64" => C::run(WORKERS, echo::apart::<C>(Link::SOME, scale)),
         "apart_1000" => C::run(WORKERS, echo::apart::<C>(Link::MANY, scale)),
         "apart_16k" => C::run(WORKERS, echo::apart::<C>(Link::LARGE, scale)),
-        "accept" => C::run(WORKERS, accept::accept::<C>(scale)),
+        "accept" => C::run(WORKERS, accept::accept::<C>(16, scale)),
         "blocking" => C::run(WORKERS, blocking::trivial::<C>(scale)),
         "blocking_512" => C::run(WORKERS, blocking::sleepers::<C>()),
         "idle_task_bytes" => C::run(WORKERS, memory::idle::<C>(scale)),
@@ -142,6 +142,39 @@ pub fn run<C: Contender>(name: &str, scale: f64) -> Option<Figures> {
         "fan_20us" => C::run(WORKERS, parallel::fan_out::<C>(1000, 20, 20, scale)),
         "fan_20us_1w" => C::run(1, parallel::fan_out::<C>(1000, 20, 10, scale)),
         "behind_spin" => C::run(WORKERS, parallel::behind_spin::<C>(scale)),
+        _ => return None,
+    };
+    Some(figures)
+}
+
+/// Runs the workload with so many `at_once` in place of as many as the metric has; `None` if it is none of those of
+/// which there can be more or fewer at once. The work as a whole stays about the same where it can.
+pub fn run_sized<C: Contender>(name: &str, at_once: usize) -> Option<Figures> {
+    let times = |usual: f64| at_once as f64 / usual;
+    let figures = match name {
+        "spawn_join" => C::run(WORKERS, spawning::join::<C>(times(1e5))),
+        "burst" => C::run(WORKERS, spawning::burst::<C>(times(1e6))),
+        "spawn_outside" => C::run(WORKERS, spawning::outside::<C>(times(2e5))),
+        "chained_spawn" => C::run(WORKERS, spawning::chained::<C>(at_once, 1.0)),
+        // The deepest tree that has no more nodes.
+        "tree" => C::run(WORKERS, spawning::tree::<C>((at_once + 1).ilog2() - 1, 1.0)),
+        "yield_many" => C::run(WORKERS, yields::many::<C>(at_once, 1.0)),
+        "ping_pong" => C::run(WORKERS, channels::ping_pong::<C>(at_once, 1.0)),
+        "oneshot" => C::run(WORKERS, channels::oneshot::<C>(at_once, 1.0)),
+        "mpsc" => C::run(WORKERS, channels::mpsc::<C>(at_once as u64, 1.0)),
+        "mutex" => C::run(WORKERS, locks::mutex::<C>(at_once, 1.0)),
+        "lock_100" => C::run(WORKERS, locks::handed_on::<C>(at_once, 1.0)),
+        "semaphore_100" => C::run(WORKERS, locks::semaphore::<C>(at_once, 1.0)),
+        "timeout_many" => C::run(WORKERS, timing::timeout_many::<C>(times(1e5))),
+        "timers" => C::run(WORKERS, timing::timers::<C>(times(1e5))),
+        "blocking" => C::run(WORKERS, blocking::trivial::<C>(times(1e4))),
+        "echo_64" => {
+            let link = Link { connections: at_once, ..Link::SOME };
+            C::run(WORKERS, echo::together::<C>(link, 1.0))
+        }
+        "accept" => C::run(WORKERS, accept::accept::<C>(at_once, 1.0)),
+        "idle_task_bytes" => C::run(WORKERS, memory::idle::<C>(times(2e5))),
+        "sleeping_task_bytes" => C::run(WORKERS, memory::sleeping::<C>(times(2e5))),
         _ => return None,
     };
     Some(figures)

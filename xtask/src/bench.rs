@@ -6,6 +6,7 @@
 //! shows the median of these ratios and their range. A sample during which the host or other processes took CPU away is
 //! taken again, as long as retries are left.
 
+mod floors;
 mod json;
 mod machine;
 mod options;
@@ -13,6 +14,7 @@ mod report;
 mod results;
 mod rows;
 mod sampler;
+mod scaling;
 mod svg;
 mod table;
 
@@ -20,7 +22,7 @@ use crate::workspace::Workspace;
 use options::Options;
 use results::{OURS, REFERENCE, Results};
 use rows::{BESIDE, METRICS, Row};
-use sampler::{NoSample, Offer, Sampler};
+use sampler::{FLOOR, NoSample, Offer, Sampler};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{IsTerminal, Write};
@@ -40,6 +42,9 @@ pub fn run(args: &[String]) -> Result<(), String> {
         return Ok(());
     }
     let options = Options::parse(args)?;
+    if options.scaling || options.floors {
+        return run_apart(&options);
+    }
     // A wrong name is told before anything is built.
     needed_workloads(&options)?;
     let workspace = Workspace::find()?;
@@ -51,40 +56,64 @@ pub fn run(args: &[String]) -> Result<(), String> {
     println!("{}", table::render(&results).trim_end());
     println!();
     println!("{}", footnote(&sampler, &results, &machine));
-    for (runtime, workload, reason) in &results.failures {
-        println!("failed: {workload} on {runtime}: {reason}");
-    }
-    if let Some(file) = &options.json {
-        fs::write(file, json::render(&results, &machine))
-            .map_err(|error| format!("bench: {}: {error}", file.display()))?;
-    }
+    let closing = results.closing_line();
+    tell_failures_and_samples(&options, &results, &machine, &closing)?;
     let report = workspace.target.join("bench").join("report.html");
     let page = report::render(&results, &machine, &footnote(&sampler, &results, &machine));
     fs::create_dir_all(workspace.target.join("bench"))
         .and_then(|()| fs::write(&report, page))
         .map_err(|error| format!("bench: {}: {error}", report.display()))?;
     println!("charts: {}", report.display());
-    println!("{}", results.closing_line());
+    println!("{closing}");
     if results.failures.is_empty() { Ok(()) } else { Err("bench: a workload failed".to_owned()) }
+}
+
+/// `--scaling` and `--floors`: other questions, with tables of their own.
+fn run_apart(options: &Options) -> Result<(), String> {
+    let workloads =
+        if options.floors { floors::workloads(options)? } else { scaling::workloads(options)? };
+    let root = Workspace::find()?.root;
+    let mut sampler = Sampler::build(&root)?;
+    let mut runtimes = runtimes(options, sampler.offer()?.runtimes)?;
+    if options.floors {
+        sampler.build_floors(&root)?;
+        runtimes.retain(|name| name != "limits");
+        runtimes.push(FLOOR.to_owned());
+    }
+    let mut results = Results::new(runtimes, workloads);
+    sample_all(options, &mut sampler, &mut results);
+
+    let machine = machine::description();
+    let (table, closing) = if options.floors {
+        (floors::render(&results), floors::closing_line(&results))
+    } else {
+        (scaling::render(&results), scaling::closing_line(&results))
+    };
+    println!("{}", table.trim_end());
+    println!();
+    println!("{}", footnote(&sampler, &results, &machine));
+    tell_failures_and_samples(options, &results, &machine, &closing)?;
+    println!("{closing}");
+    if results.failures.is_empty() { Ok(()) } else { Err("bench: a workload failed".to_owned()) }
+}
+
+fn tell_failures_and_samples(
+    options: &Options,
+    results: &Results,
+    machine: &str,
+    closing: &str,
+) -> Result<(), String> {
+    for (runtime, workload, reason) in &results.failures {
+        println!("failed: {workload} on {runtime}: {reason}");
+    }
+    let Some(file) = &options.json else { return Ok(()) };
+    fs::write(file, json::render(results, machine, closing))
+        .map_err(|error| format!("bench: {}: {error}", file.display()))
 }
 
 /// What is to be sampled: the runtimes and workloads that were asked for, of those that are there.
 fn plan(options: &Options, offer: Offer) -> Result<Results, String> {
-    let mut runtimes = offer.runtimes;
-    // Ours stands beside the reference.
-    runtimes.sort_by_key(|name| (name != REFERENCE, name != OURS));
-    if !options.runtimes.is_empty() {
-        // `--quick` names ours by itself, so only what the user named must be there.
-        let unknown =
-            options.runtimes.iter().find(|name| !options.quick && !runtimes.contains(name));
-        if let Some(name) = unknown {
-            return Err(format!(
-                "bench: no runtime is called {name}; there are: {}",
-                runtimes.join(", ")
-            ));
-        }
-        runtimes.retain(|name| options.runtimes.contains(name));
-    }
+    let runtimes = runtimes(options, offer.runtimes)?;
     let needed = needed_workloads(options)?;
     let workloads: Vec<_> = offer
         .workloads
@@ -92,6 +121,19 @@ fn plan(options: &Options, offer: Offer) -> Result<Results, String> {
         .filter(|(name, _)| needed.as_ref().is_none_or(|needed| needed.contains(name.as_str())))
         .collect();
     Ok(Results::new(runtimes, workloads))
+}
+
+/// The runtimes that the options ask for, of those that are there. Ours stands beside the reference.
+fn runtimes(options: &Options, mut runtimes: Vec<String>) -> Result<Vec<String>, String> {
+    runtimes.sort_by_key(|name| (name != REFERENCE, name != OURS));
+    if !options.runtimes.is_empty() {
+        if let Some(name) = options.runtimes.iter().find(|name| !runtimes.contains(name)) {
+            let there = runtimes.join(", ");
+            return Err(format!("bench: no runtime is called {name}; there are: {there}"));
+        }
+        runtimes.retain(|name| options.runtimes.contains(name));
+    }
+    Ok(runtimes)
 }
 
 /// The workloads that the options ask for; `None` for all.

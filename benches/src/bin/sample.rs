@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! sample RUNTIME WORKLOAD [--scale N]
+//! sample RUNTIME WORKLOAD@AT_ONCE
 //! sample --list
 //! ```
 //! Exit status: 0 figures on stdout; 2 there is no such runtime or workload; 101 a workload found a wrong result.
@@ -9,7 +10,7 @@
 use corrente_benches::{RUNTIMES, WORKLOADS, client, sample};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: sample RUNTIME WORKLOAD [--scale N]\n       sample --list";
+const USAGE: &str = "usage: sample RUNTIME WORKLOAD[@AT_ONCE] [--scale N]\n       sample --list";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

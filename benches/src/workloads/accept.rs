@@ -11,16 +11,15 @@ pub fn own_address() -> SocketAddr {
     (Ipv4Addr::new(127, 1 + a % 200, b, 1), 0).into()
 }
 
-/// 16 tasks connect, send a byte and wait for the end; a task per connection reads the byte and closes.
-pub async fn accept<C: Contender>(scale: f64) -> Figures {
-    const CLIENTS: usize = 16;
-    let each = scaled(750, scale);
-    let warm_up = 50;
+/// So many `clients` connect, send a byte and wait for the end; a task per connection reads the byte and closes.
+pub async fn accept<C: Contender>(clients: usize, scale: f64) -> Figures {
+    let each = scaled(12_000 / clients, scale);
+    let warm_up = (800 / clients).max(1);
     let listener = C::bind(own_address()).await.expect("loopback is there");
     let address = C::local_addr(&listener).expect("a listener has an address");
     let server = C::spawn(async move {
-        let mut connections = Vec::with_capacity(CLIENTS * (warm_up + each));
-        for _ in 0..CLIENTS * (warm_up + each) {
+        let mut connections = Vec::with_capacity(clients * (warm_up + each));
+        for _ in 0..clients * (warm_up + each) {
             let mut stream = C::accept(&listener).await.expect("a client connects");
             connections.push(C::spawn(async move {
                 let mut byte = [0];
@@ -34,12 +33,12 @@ pub async fn accept<C: Contender>(scale: f64) -> Figures {
         }
         sum
     });
-    connect::<C>(address, CLIENTS, warm_up).await;
+    connect::<C>(address, clients, warm_up).await;
     let meter = Meter::start();
-    connect::<C>(address, CLIENTS, each).await;
+    connect::<C>(address, clients, each).await;
     let lap = meter.stop();
-    let connections = CLIENTS * each;
-    assert_eq!(server.await, 7 * (CLIENTS * (warm_up + each)) as u64, "every byte arrived");
+    let connections = clients * each;
+    assert_eq!(server.await, 7 * (clients * (warm_up + each)) as u64, "every byte arrived");
     Figures::new()
         .with("rate", connections as f64 / lap.wall.as_secs_f64())
         .with("cpu_ns", lap.cpu.as_nanos() as f64 / connections as f64)

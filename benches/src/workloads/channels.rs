@@ -67,15 +67,14 @@ pub async fn ping_pong_own<C: Contender>(pairs: usize, scale: f64) -> Figures {
     passes.figures()
 }
 
-/// A task spawns a second one, sends it a oneshot and waits for the one that comes back; 1,000 such at a time.
-pub async fn oneshot<C: Contender>(scale: f64) -> Figures {
-    const AT_ONCE: usize = 1000;
-    let batches = scaled(60, scale);
-    let mut passes = Passes::new(3, AT_ONCE * batches);
+/// A task spawns a second one, sends it a oneshot and waits for the one that comes back; so many `at_once`.
+pub async fn oneshot<C: Contender>(at_once: usize, scale: f64) -> Figures {
+    let batches = scaled(60_000 / at_once, scale);
+    let mut passes = Passes::new(3, at_once * batches);
     while passes.start() {
         for _ in 0..batches {
-            let (countdown, all_done) = Countdown::new(AT_ONCE);
-            for number in 0..AT_ONCE {
+            let (countdown, all_done) = Countdown::new(at_once);
+            for number in 0..at_once {
                 C::spawn_detached(async move {
                     exchange::<C>(number).await;
                     countdown.finish_one();

@@ -6,17 +6,17 @@ use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many tasks want one lock.
-const TASKS: usize = 100;
+/// How many tasks want one lock in the metrics.
+pub const TASKS: usize = 100;
 
-/// 100 tasks count up together under one mutex.
-pub async fn mutex<C: Contender>(scale: f64) -> Figures {
-    let locks = scaled(2_000, scale);
-    let mut passes = Passes::new(4, TASKS * locks);
+/// So many `tasks` count up together under one mutex.
+pub async fn mutex<C: Contender>(tasks: usize, scale: f64) -> Figures {
+    let locks = scaled(200_000 / tasks, scale);
+    let mut passes = Passes::new(4, tasks * locks);
     while passes.start() {
         let mutex = Arc::new(C::mutex(0usize));
-        let mut handles = Vec::with_capacity(TASKS);
-        for _ in 0..TASKS {
+        let mut handles = Vec::with_capacity(tasks);
+        for _ in 0..tasks {
             let mutex = Arc::clone(&mutex);
             handles.push(C::spawn(async move {
                 for _ in 0..locks {
@@ -28,7 +28,7 @@ pub async fn mutex<C: Contender>(scale: f64) -> Figures {
             handle.await;
         }
         passes.stop();
-        assert_eq!(C::with_lock(&mutex, |count| *count).await, TASKS * locks);
+        assert_eq!(C::with_lock(&mutex, |count| *count).await, tasks * locks);
     }
     passes.figures()
 }
@@ -49,13 +49,13 @@ pub async fn alone<C: Contender>(scale: f64) -> Figures {
 }
 
 /// As [`mutex`], but each task yields while it has the lock: everybody else is in the line, and each lock is handed on.
-pub async fn handed_on<C: Contender>(scale: f64) -> Figures {
-    let locks = scaled(2_000, scale);
-    let mut passes = Passes::new(4, TASKS * locks);
+pub async fn handed_on<C: Contender>(tasks: usize, scale: f64) -> Figures {
+    let locks = scaled(200_000 / tasks, scale);
+    let mut passes = Passes::new(4, tasks * locks);
     while passes.start() {
         let mutex = Arc::new(C::mutex(0usize));
-        let mut handles = Vec::with_capacity(TASKS);
-        for _ in 0..TASKS {
+        let mut handles = Vec::with_capacity(tasks);
+        for _ in 0..tasks {
             let mutex = Arc::clone(&mutex);
             handles.push(C::spawn(async move {
                 for _ in 0..locks {
@@ -67,7 +67,7 @@ pub async fn handed_on<C: Contender>(scale: f64) -> Figures {
             handle.await;
         }
         passes.stop();
-        assert_eq!(C::with_lock(&mutex, |count| *count).await, TASKS * locks);
+        assert_eq!(C::with_lock(&mutex, |count| *count).await, tasks * locks);
     }
     passes.figures()
 }
@@ -86,22 +86,22 @@ pub async fn semaphore_alone<C: Contender>(scale: f64) -> Figures {
     passes.figures()
 }
 
-/// 100 tasks share ten units; each yields while it has one.
-pub async fn semaphore<C: Contender>(scale: f64) -> Figures {
-    const UNITS: usize = 10;
-    let permits = scaled(2_000, scale);
-    let mut passes = Passes::new(4, TASKS * permits);
+/// So many `tasks` share a tenth as many units; each yields while it has one.
+pub async fn semaphore<C: Contender>(tasks: usize, scale: f64) -> Figures {
+    let units = (tasks / 10).max(1);
+    let permits = scaled(200_000 / tasks, scale);
+    let mut passes = Passes::new(4, tasks * permits);
     while passes.start() {
         // How many have a unit now, and how often somebody had one.
-        let shared = Arc::new((C::semaphore(UNITS), AtomicUsize::new(0), AtomicUsize::new(0)));
-        let mut handles = Vec::with_capacity(TASKS);
-        for _ in 0..TASKS {
+        let shared = Arc::new((C::semaphore(units), AtomicUsize::new(0), AtomicUsize::new(0)));
+        let mut handles = Vec::with_capacity(tasks);
+        for _ in 0..tasks {
             let shared = Arc::clone(&shared);
             handles.push(C::spawn(async move {
                 let (semaphore, inside, times) = &*shared;
                 for _ in 0..permits {
                     let with_a_unit = async {
-                        assert!(inside.fetch_add(1, Ordering::Relaxed) < UNITS);
+                        assert!(inside.fetch_add(1, Ordering::Relaxed) < units);
                         C::yield_now().await;
                         inside.fetch_sub(1, Ordering::Relaxed);
                     };
@@ -114,7 +114,7 @@ pub async fn semaphore<C: Contender>(scale: f64) -> Figures {
             handle.await;
         }
         passes.stop();
-        assert_eq!(shared.2.load(Ordering::Relaxed), TASKS * permits);
+        assert_eq!(shared.2.load(Ordering::Relaxed), tasks * permits);
     }
     passes.figures()
 }

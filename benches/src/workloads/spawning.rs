@@ -64,15 +64,14 @@ pub async fn outside<C: Contender>(scale: f64) -> Figures {
     figures
 }
 
-/// Each task spawns the next; chains of 1,000, one after the other.
-pub async fn chained<C: Contender>(scale: f64) -> Figures {
-    const LENGTH: usize = 1000;
-    let chains = scaled(200, scale);
-    let mut passes = Passes::new(4, chains * LENGTH);
+/// Each task spawns the next; chains of this `length`, one after the other.
+pub async fn chained<C: Contender>(length: usize, scale: f64) -> Figures {
+    let chains = scaled(200_000 / length, scale);
+    let mut passes = Passes::new(4, chains * length);
     while passes.start() {
         for _ in 0..chains {
-            let (countdown, all_done) = Countdown::new(LENGTH);
-            link::<C>(LENGTH - 1, countdown);
+            let (countdown, all_done) = Countdown::new(length);
+            link::<C>(length - 1, countdown);
             all_done.recv().await.expect("the last link reports");
         }
         passes.stop();
@@ -89,13 +88,15 @@ fn link<C: Contender>(left: usize, countdown: &'static Countdown) {
     });
 }
 
-/// Every node spawns its two children and awaits them.
-pub async fn tree<C: Contender>(scale: f64) -> Figures {
-    const DEPTH: u32 = 16;
-    let nodes = (1 << (DEPTH + 1)) - 1;
-    let mut passes = Passes::new(scaled(4, scale), nodes);
+/// The depth of the tree that the metric is about.
+pub const DEPTH: u32 = 16;
+
+/// Every node spawns its two children and awaits them. A smaller tree is gone through more often.
+pub async fn tree<C: Contender>(depth: u32, scale: f64) -> Figures {
+    let nodes = (1 << (depth + 1)) - 1;
+    let mut passes = Passes::new(scaled(4 << DEPTH.saturating_sub(depth), scale), nodes);
     while passes.start() {
-        let counted = node::<C>(DEPTH).await;
+        let counted = node::<C>(depth).await;
         passes.stop();
         assert_eq!(counted, nodes);
     }

@@ -3,19 +3,18 @@
 use crate::measure::{Passes, scaled};
 use crate::{Contender, Figures};
 
-/// 400 tasks, all of them always ready.
-pub async fn many<C: Contender>(scale: f64) -> Figures {
-    const TASKS: usize = 400;
-    let yields = scaled(2_500, scale);
-    let mut passes = Passes::new(5, TASKS * yields);
+/// So many `tasks`, all of them always ready.
+pub async fn many<C: Contender>(tasks: usize, scale: f64) -> Figures {
+    let yields = scaled(1_000_000 / tasks, scale);
+    let mut passes = Passes::new(5, tasks * yields);
     while passes.start() {
-        let handles: Vec<_> = (0..TASKS).map(|_| C::spawn(yielding::<C>(yields))).collect();
+        let handles: Vec<_> = (0..tasks).map(|_| C::spawn(yielding::<C>(yields))).collect();
         let mut sum = 0;
         for handle in handles {
             sum += handle.await;
         }
         passes.stop();
-        assert_eq!(sum, TASKS * yields);
+        assert_eq!(sum, tasks * yields);
     }
     passes.figures()
 }

@@ -4,7 +4,7 @@ use super::results::Results;
 use serde_json::{Map, Value, json};
 
 /// The run: machine, rounds, closing line, failures, and each sample with its figures.
-pub fn render(results: &Results, machine: &str) -> String {
+pub fn render(results: &Results, machine: &str, closing: &str) -> String {
     let sample =
         |(runtime, workload, round, sample): (&str, &str, usize, &super::sampler::Sample)| {
             let figures: Map<String, Value> =
@@ -23,7 +23,7 @@ pub fn render(results: &Results, machine: &str) -> String {
     let run = json!({
         "machine": machine,
         "rounds": results.rounds,
-        "closing": results.closing_line(),
+        "closing": closing,
         "failures": results.failures.iter().map(failure).collect::<Vec<_>>(),
         "samples": results.samples().map(sample).collect::<Vec<_>>(),
     });

@@ -3,6 +3,7 @@
 use super::rows::{METRICS, Row, Source};
 use super::sampler::Sample;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The runtime to which all ratios refer.
 pub const REFERENCE: &str = "tokio";
@@ -48,6 +49,17 @@ impl Spread {
     }
 }
 
+/// As a ratio: `×median (least–greatest)`.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "×{:.2}", self.median)?;
+        if self.min != self.max {
+            write!(f, " ({:.2}–{:.2})", self.min, self.max)?;
+        }
+        Ok(())
+    }
+}
+
 impl Results {
     /// Nothing sampled yet.
     pub fn new(runtimes: Vec<String>, workloads: Vec<(String, String)>) -> Results {
@@ -71,7 +83,8 @@ impl Results {
         self.workloads.iter().any(|(known, _)| known == name)
     }
 
-    fn figure(&self, runtime: &str, workload: &str, key: &str, round: usize) -> Option<f64> {
+    /// One figure of one sample.
+    pub fn figure(&self, runtime: &str, workload: &str, key: &str, round: usize) -> Option<f64> {
         self.samples.get(&(runtime.to_owned(), workload.to_owned(), round))?.get(key)
     }
 
@@ -94,7 +107,12 @@ impl Results {
 
     /// The ratio to the reference, taken round by round.
     pub fn ratio(&self, source: Source, runtime: &str) -> Option<Spread> {
-        self.ratios(runtime, |runtime, round| self.in_round(source, runtime, round))
+        self.ratio_to(source, runtime, REFERENCE)
+    }
+
+    /// The ratio to another runtime, taken round by round.
+    pub fn ratio_to(&self, source: Source, runtime: &str, other: &str) -> Option<Spread> {
+        self.ratios(runtime, other, |runtime, round| self.in_round(source, runtime, round))
     }
 
     /// The value over all rounds of any figure of a workload.
@@ -105,12 +123,17 @@ impl Results {
 
     /// The ratio to the reference of any figure of a workload.
     pub fn ratio_of_key(&self, workload: &str, key: &str, runtime: &str) -> Option<Spread> {
-        self.ratios(runtime, |runtime, round| self.figure(runtime, workload, key, round))
+        self.ratios(runtime, REFERENCE, |runtime, round| self.figure(runtime, workload, key, round))
     }
 
-    fn ratios(&self, runtime: &str, value: impl Fn(&str, usize) -> Option<f64>) -> Option<Spread> {
+    fn ratios(
+        &self,
+        runtime: &str,
+        other: &str,
+        value: impl Fn(&str, usize) -> Option<f64>,
+    ) -> Option<Spread> {
         let ratio = |round| {
-            let ratio = value(runtime, round)? / value(REFERENCE, round)?;
+            let ratio = value(runtime, round)? / value(other, round)?;
             ratio.is_finite().then_some(ratio)
         };
         Spread::of((0..self.rounds).filter_map(ratio).collect())

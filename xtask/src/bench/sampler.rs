@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// How long one sample may take. The longest takes about three seconds when all is well.
 const TIME_LIMIT: Duration = Duration::from_secs(40);
 
+/// What stands for a runtime where the workload's own program in `benches/floor` is meant.
+pub const FLOOR: &str = "floor";
+
 /// One workload, run once on one runtime.
 #[derive(Clone)]
 pub struct Sample {
@@ -62,19 +65,7 @@ impl Sampler {
     /// # Errors
     /// A sentence, when it does not build.
     pub fn build(root: &Path) -> Result<Sampler, String> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .current_dir(root)
-            .args(["build", "--release", "--package", "corrente-benches", "--bin", "sample"])
-            .arg("--message-format=json-render-diagnostics")
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|error| format!("bench: cargo does not start: {error}"))?;
-        if !output.status.success() {
-            return Err("bench: the sample program does not build".to_owned());
-        }
-        let messages = String::from_utf8_lossy(&output.stdout);
-        let program = executable(&messages).ok_or("bench: cargo names no sample program")?;
+        let program = build(root, &["--package", "corrente-benches", "--bin", "sample"])?;
         Ok(Sampler {
             program,
             retries_left: 0,
@@ -82,6 +73,14 @@ impl Sampler {
             thrown_away: 0,
             kept_disturbed: 0,
         })
+    }
+
+    /// Builds the floors, too, into the same folder.
+    ///
+    /// # Errors
+    /// A sentence, when they do not build.
+    pub fn build_floors(&self, root: &Path) -> Result<(), String> {
+        build(root, &["--package", "corrente-floor", "--bins"]).map(drop)
     }
 
     /// Allows so many retries in all, and none after `until`.
@@ -139,7 +138,10 @@ impl Sampler {
 
     fn once(&self, runtime: &str, workload: &str) -> Result<Sample, NoSample> {
         let before = Ticks::now();
-        let line = run(&self.program, runtime, workload, TIME_LIMIT)?;
+        let line = match runtime {
+            FLOOR => run(&self.program.with_file_name(workload), &[], TIME_LIMIT)?,
+            _ => run(&self.program, &[runtime, workload], TIME_LIMIT)?,
+        };
         let disturbance = Ticks::now().since(before);
         let figures = line
             .split_ascii_whitespace()
@@ -150,10 +152,28 @@ impl Sampler {
     }
 }
 
+/// Builds programs in release mode; the path of the last of them.
+fn build(root: &Path, which: &[&str]) -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(root)
+        .args(["build", "--release"])
+        .args(which)
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("bench: cargo does not start: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("bench: {} does not build", which.join(" ")));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    executable(&messages).ok_or_else(|| "bench: cargo names no program".to_owned())
+}
+
 /// Runs the program to its end or to `limit`; the line that it printed.
-fn run(program: &Path, runtime: &str, workload: &str, limit: Duration) -> Result<String, NoSample> {
+fn run(program: &Path, arguments: &[&str], limit: Duration) -> Result<String, NoSample> {
     let mut child = Command::new(program)
-        .args([runtime, workload])
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -220,7 +240,7 @@ mod tests {
     /// Runs a line of shell as if it were the sample program.
     #[cfg(unix)]
     fn shell(line: &str, limit: Duration) -> Result<String, NoSample> {
-        run(Path::new("/bin/sh"), "-c", line, limit)
+        run(Path::new("/bin/sh"), &["-c", line], limit)
     }
 
     #[cfg(unix)]

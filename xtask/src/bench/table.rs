@@ -1,6 +1,6 @@
 //! The results as tables for a terminal.
 
-use super::results::{OURS, REFERENCE, Results, Spread};
+use super::results::{OURS, REFERENCE, Results};
 use super::rows::{BESIDE, Bar, Better, METRICS, Row, Source};
 
 /// Both tables: the metrics, and what is reported beside them. Rows that were not sampled are left out.
@@ -50,16 +50,9 @@ fn cell(row: &Row, runtime: &str, results: &Results) -> String {
     let Some(value) = results.value(row.source, runtime) else { return "–".to_owned() };
     let value = number(value.median);
     match results.ratio(row.source, runtime) {
-        Some(ratio) if runtime != REFERENCE => format!("{value} {}", ratio_text(ratio)),
+        Some(ratio) if runtime != REFERENCE => format!("{value} {}", ratio),
         _ => value,
     }
-}
-
-fn ratio_text(ratio: Spread) -> String {
-    if ratio.min == ratio.max {
-        return format!("×{:.2}", ratio.median);
-    }
-    format!("×{:.2} ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max)
 }
 
 /// Our ratio of CPU time per operation: a win that was bought with the other core shows here.
@@ -106,7 +99,7 @@ pub fn number(value: f64) -> String {
 }
 
 /// Columns as wide as their widest cell: the first to the left, the others to the right.
-fn align(table: &[Vec<String>]) -> String {
+pub fn align(table: &[Vec<String>]) -> String {
     let columns = table.first().map_or(0, Vec::len);
     let width =
         |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
