@@ -28,9 +28,9 @@ const TICK_BUSY: Duration = Duration::from_micros(800);
 const TICK_MAX: Duration = Duration::from_micros(1600);
 /// After so many ticks with nothing slow in sight the next ones take twice as long.
 const CALM_TICKS: u32 = 50;
-/// After so many ticks without any work it goes to sleep. Waking it costs a system call, so work that
-/// comes and goes should find it awake.
-const IDLE_TICKS: u32 = 6;
+/// After so long without any work it goes to sleep. Waking it costs a system call, so work that comes and goes
+/// should find it awake.
+const IDLE: Duration = Duration::from_micros(1200);
 /// A worker with fewer polls in a [`TICK`] has long ones.
 const FEW_POLLS: u64 = 20;
 /// How often a busy worker should look at sockets and timers.
@@ -104,14 +104,14 @@ impl Watchdog {
         self.parker.belong_here();
         let mut watch = Watch::new(shared.seats.len());
         while !self.stop.load(Ordering::Acquire) {
-            if watch.idle_ticks >= IDLE_TICKS {
+            if watch.idle >= IDLE {
                 memory::give_back();
                 self.parker.park_if(|| {
                     shared.idle.all_asleep()
                         && !shared.blocking.has_queue()
                         && !self.stop.load(Ordering::Acquire)
                 });
-                watch = Watch::new(shared.seats.len());
+                watch.begin_again();
             } else {
                 let busy = shared.idle.sleepers() == 0;
                 std::thread::sleep(if busy { watch.period.max(TICK_BUSY) } else { watch.period });
@@ -157,7 +157,8 @@ struct Watch {
     workers: Vec<Watched>,
     last: Instant,
     period: Duration,
-    idle_ticks: u32,
+    /// How long nobody has done anything.
+    idle: Duration,
     calm_ticks: u32,
 }
 
@@ -212,7 +213,7 @@ impl Watch {
             workers: vec![Watched::default(); workers],
             last: Instant::now(),
             period: TICK,
-            idle_ticks: 0,
+            idle: Duration::ZERO,
             calm_ticks: 0,
         }
     }
@@ -251,8 +252,16 @@ impl Watch {
             }
         }
         let queued = shared.blocking.tick(shared, now);
-        self.idle_ticks = if all_idle && !queued { self.idle_ticks + 1 } else { 0 };
+        self.idle = if all_idle && !queued { self.idle + (now - last) } else { Duration::ZERO };
         self.pace(calm);
+    }
+
+    /// After a sleep. It goes on at the pace at which it went to sleep: workers that wake up for a moment again and
+    /// again, with nothing slow among what they do, are to be looked at no more often than busy ones.
+    fn begin_again(&mut self) {
+        self.workers.fill(Watched::default());
+        self.last = Instant::now();
+        self.idle = Duration::ZERO;
     }
 
     fn pace(&mut self, calm: bool) {
