@@ -55,8 +55,7 @@ fn main() {
         let now = start.elapsed();
         NOW.set(now);
         let deadline = now + Duration::from_micros(1_000 + (random >> 11) % 999_000);
-        let mut task: Pin<Box<dyn Future<Output = Duration>>> =
-            Box::pin(async move { Sleep(deadline).await });
+        let mut task: Pin<Box<dyn Future<Output = Duration>>> = Box::pin(Sleep(deadline));
         assert!(task.as_mut().poll(&mut cx).is_pending(), "it is not due yet");
         tasks.push(Some(task));
         heap.push(Reverse((deadline, index)));
