@@ -302,6 +302,10 @@ impl Worker {
 
     /// Looks at the driver without waiting, and wakes whoever it says.
     pub(crate) fn glance(&self) {
+        // A load first: mostly somebody sleeps in the driver, and nobody else need write to its lock.
+        if !self.shared.baton.is_free() {
+            return;
+        }
         let Some(mut held) = self.shared.baton.try_take() else { return };
         let mut ready = self.core.ready.take();
         self.seat().own.counters.driver_glances.bump();

@@ -15,7 +15,9 @@ mod thread;
 mod time;
 
 pub use corrente_macros::{main, test};
-pub use corrente_scheduler::{LongPoll, Metrics, ShutdownReport, Stall};
+pub use corrente_scheduler::{
+    BlockingMetrics, LongPoll, Metrics, ShutdownReport, Stall, WorkerMetrics,
+};
 pub use corrente_sync as sync;
 pub use corrente_task::{
     Cancelled, CatchCancel, Context, ContextVar, Failed, NotDone, Outcome as TaskOutcome, Panicked,

@@ -28,7 +28,7 @@ pub enum ReadError {
     Busy,
     /// A separator must have at least one byte. asyncio: `ValueError`.
     NoSeparator,
-    /// The connection is broken, or the error was set by [`StreamReader::set_exception`].
+    /// The connection is broken, or the error was set by [`StreamReader::set_exception`](crate::StreamReader::set_exception).
     Broken(Arc<dyn Error + Send + Sync>),
 }
 
