@@ -112,6 +112,32 @@ async fn a_separator_beyond_the_limit_leaves_everything() {
     assert_eq!(reader.read_exactly(9).await.unwrap(), b"abcdefgh;");
 }
 
+/// As in CPython 3.13: the end of the stream does not excuse what is too long.
+#[corrente::test]
+async fn too_much_without_a_separator_stays_after_the_end_of_the_stream_too() {
+    let reader = StreamReader::new(4);
+    reader.feed_data(b"abcdef");
+    reader.feed_eof();
+    for _ in 0..2 {
+        let read = reader.read_until(&["--"]).await;
+        assert!(matches!(read, Err(ReadError::LimitOverrun { consumed: 5 })), "{read:?}");
+    }
+    assert_eq!(reader.read_exactly(5).await.unwrap(), b"abcde");
+    let read = reader.read_until(&["--"]).await;
+    assert!(matches!(read, Err(ReadError::Incomplete { .. })), "{read:?}");
+}
+
+/// As in CPython 3.13: the limit is that of what stands before the shortest.
+#[corrente::test]
+async fn of_separators_that_end_together_the_shortest_counts() {
+    for separators in [["\n", "\r\n"], ["\r\n", "\n"]] {
+        let reader = StreamReader::new(2);
+        reader.feed_data(b"ab\r\n");
+        let read = reader.read_until(&separators).await;
+        assert!(matches!(read, Err(ReadError::LimitOverrun { consumed: 3 })), "{read:?}");
+    }
+}
+
 /// The limit is that of a line without its end.
 #[corrente::test]
 async fn what_is_as_long_as_the_limit_is_read() {

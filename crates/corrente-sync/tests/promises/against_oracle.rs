@@ -2,39 +2,11 @@
 //! what is ready, what is left, and who is woken in which order.
 
 use crate::common::Waiter;
+use crate::line::Line;
 use crate::oracle::{FairQueue, FairSemaphore, Got};
 use corrente_sync::{OwnedPermit, Queue, Semaphore, broadcast};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
-
-/// Waiters that are in a line, by number, and who of them is known to be woken.
-struct Line<'a, T> {
-    waiters: BTreeMap<usize, Waiter<'a, T>>,
-    known: BTreeMap<usize, usize>,
-}
-
-impl<T> Line<'_, T> {
-    fn new() -> Self {
-        Self { waiters: BTreeMap::new(), known: BTreeMap::new() }
-    }
-
-    /// Who was woken since this was asked last, first woken first.
-    fn newly_woken(&mut self) -> Vec<usize> {
-        let wakes = self.waiters.iter().map(|(name, waiter)| (*name, waiter.wake()));
-        let mut new: Vec<_> = wakes
-            .filter(|(name, wake)| *wake > self.known.get(name).copied().unwrap_or(0))
-            .collect();
-        new.sort_by_key(|(_, wake)| *wake);
-        self.known.extend(new.iter().copied());
-        new.into_iter().map(|(name, _)| name).collect()
-    }
-
-    fn pick(&self, choice: usize) -> Option<usize> {
-        let at = choice.checked_rem(self.waiters.len())?;
-        self.waiters.keys().nth(at).copied()
-    }
-}
 
 #[derive(Clone, Debug)]
 enum OnSemaphore {

@@ -1,7 +1,9 @@
 //! What corrente-sync promises: one file for each promise, in one program, since that builds faster.
 
 mod common;
+mod line;
 mod oracle;
+mod waiter;
 
 mod against_oracle;
 mod cancel_hands_on;

@@ -266,8 +266,9 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// [`ReadError::Incomplete`] if the stream ends before a separator; [`ReadError::LimitOverrun`] if there
-    /// is none within the limit, and the bytes stay. Also if the stream is broken, or read by another task.
+    /// [`ReadError::LimitOverrun`] if there is no separator within the limit, and the bytes stay;
+    /// [`ReadError::Incomplete`] if the stream ends before one, with no more bytes than the limit allows. Also if
+    /// the stream is broken, or read by another task.
     #[doc(alias = "readuntil")]
     pub async fn read_until<S: AsRef<[u8]>>(&self, separators: &[S]) -> Result<Vec<u8>, ReadError> {
         let mut search = SeparatorSearch::new(separators, self.limit)?;

@@ -4,6 +4,7 @@
 
 use super::buffer::Buffer;
 use super::read_error::ReadError;
+use std::cmp::Reverse;
 
 /// Says what a read makes of the buffer: a result, or that it needs more.
 pub(super) enum Step<T> {
@@ -124,28 +125,28 @@ impl<'a, S: AsRef<[u8]>> SeparatorSearch<'a, S> {
                 Step::Done(Err(ReadError::LimitOverrun { consumed: start }))
             }
             Some((end, _)) => Step::Done(Ok(buffer.take(end))),
-            None if eof => {
-                let partial = buffer.take(buffer.len());
-                Step::Done(Err(ReadError::Incomplete { partial, expected: None }))
-            }
             None => {
                 // A separator may have begun at the end of what there is.
                 self.seen = bytes.len().saturating_sub(self.longest - 1);
                 if self.seen > self.limit {
                     return Step::Done(Err(ReadError::LimitOverrun { consumed: self.seen }));
                 }
-                Step::More
+                if !eof {
+                    return Step::More;
+                }
+                let partial = buffer.take(buffer.len());
+                Step::Done(Err(ReadError::Incomplete { partial, expected: None }))
             }
         }
     }
 
-    /// End and start of the one that ends first.
+    /// End and start of the one that ends first, and of several the shortest.
     fn find(&self, bytes: &[u8]) -> Option<(usize, usize)> {
         let found = self.separators.iter().map(AsRef::as_ref).filter_map(|s| {
             let start = self.seen + memchr::memmem::find(&bytes[self.seen..], s)?;
             Some((start + s.len(), start))
         });
-        found.min()
+        found.min_by_key(|(end, start)| (*end, Reverse(*start)))
     }
 }
 
