@@ -9,6 +9,7 @@ mod layers;
 mod leftovers;
 mod links;
 mod openings;
+mod patches;
 mod paths;
 mod sizes;
 mod switches;
@@ -49,6 +50,7 @@ const RULES: &[(&str, Rule)] = &[
     ("nothing is left half done", leftovers::check),
     ("no path of somebody's machine", paths::check),
     ("links and named files are there", links::check_house),
+    ("planted bugs still fit", patches::check),
 ];
 
 /// `cargo xtask tidy`
