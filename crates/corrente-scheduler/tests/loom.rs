@@ -456,9 +456,10 @@ fn slots_a_place_that_was_given_back_is_found_again() {
         let slots = Arc::new(Slots::<StdArc<u32>>::new());
         let places: Vec<u32> = (0..2).map(|_| slots.reserve(MOST).unwrap()).collect();
         places.iter().for_each(|place| slots.enter(*place, StdArc::new(1), false).unwrap());
-        let (other, place) = (slots.clone(), places[1]);
+        // The lowest free place is given first: the other's, if it is free.
+        let (other, place) = (slots.clone(), places[0]);
         let other = thread::spawn(move || assert_eq!(other.leave(place), Some(StdArc::new(1))));
-        assert!(slots.leave(places[0]).is_some());
+        assert!(slots.leave(places[1]).is_some());
         // The other may not have told of the row yet: then this one is of a new row.
         let early = slots.reserve(MOST).unwrap();
         slots.enter(early, StdArc::new(5), false).unwrap();
