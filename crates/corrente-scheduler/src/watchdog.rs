@@ -336,6 +336,15 @@ mod tests {
     }
 
     #[test]
+    fn it_goes_on_at_its_pace_after_a_sleep() {
+        let mut watch = Watch::new(1);
+        (0..10 * CALM_TICKS).for_each(|_| watch.pace(true));
+        watch.idle = IDLE;
+        watch.begin_again();
+        assert_eq!((watch.period, watch.idle), (TICK_MAX, Duration::ZERO));
+    }
+
+    #[test]
     fn a_worker_without_a_watchdog_has_no_patience() {
         let seat = |watched| Seat::new(crate::queue::LocalQueue::new().stealer(), watched, 61);
         for (watched, threshold) in [(true, 4), (false, 0)] {
