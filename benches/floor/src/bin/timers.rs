@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 const TASKS: usize = 100_000;
 /// As late as corrente is at most while many timers are due: see `corrente_timer::Pace`.
-const COLLECT: Duration = Duration::from_micros(200);
+const COLLECT: Duration = Duration::from_micros(300);
 
 thread_local! {
     /// The time of the current look at the heap, since the start.
