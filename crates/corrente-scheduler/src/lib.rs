@@ -1,7 +1,7 @@
 //! Who runs what, where, next: the work-stealing scheduler of the corrente runtime.
 //!
 //! ```text
-//!  Handle::spawn ─┬─ on a worker ──> free next slot, queue ┐        ┌── thieves take half
+//!  Handle::spawn ─┬─ on a worker ──> next slot, newcomers ─┐        ┌── thieves take half
 //!                 └─ elsewhere ────> injector ─────────────┤        │
 //!  a wake ────────┬─ on a worker ──> next slot ──> queue ──┤        │
 //!                 └─ elsewhere ────> injector, or mailbox ─┤        │
@@ -18,7 +18,7 @@
 //! | to learn about | open |
 //! |---|---|
 //! | what a worker does | `worker.rs`; in which order it looks, `search.rs` |
-//! | where tasks wait | `queue.rs`; the injector and the back row, `commons.rs` |
+//! | where tasks wait | `queue.rs`; new ones, `newcomers.rs`; the injector and the back row, `commons.rs` |
 //! | whom a new item wakes, and why no wake is lost | `idle.rs` with `idle.md`; `parker.rs`, `batch.rs` |
 //! | what bounds the wait behind a long poll | `watchdog.rs`; what it sees, `seat.rs` |
 //! | time and sockets | `driver.rs`, the only seam |
@@ -49,6 +49,7 @@ mod idle;
 mod lending;
 mod local;
 mod metrics;
+mod newcomers;
 mod parker;
 mod pause;
 mod pool;
@@ -86,7 +87,7 @@ pub mod parts {
     pub use crate::driver::{Baton, Held};
     pub use crate::idle::Idle;
     pub use crate::parker::{Parker, Rung};
-    pub use crate::queue::{Injector, LocalQueue, NextSlot, Stealer};
+    pub use crate::queue::{Injector, LocalQueue, Place, Stealer};
     pub use crate::registry::Slots;
     pub use crate::stand_in::{Offer, Offers};
 }

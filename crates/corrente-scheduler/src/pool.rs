@@ -56,12 +56,9 @@ impl Pool {
     ) -> Result<Self, StartError> {
         config.check()?;
         let id = home::new_number().ok_or(StartError::TooManyPools)?;
-        let cores: Vec<Core> = (1..config.workers).map(Core::new).collect();
-        let zero = Core::new(0);
-        let queues =
-            std::iter::once(&zero).chain(&cores).map(|core| core.queue.stealer()).collect();
-        let shared = Arc::new(Shared::new(id, config, hooks, driver, queues));
-        shared.lending.put_back(zero);
+        let mut cores: Vec<Core> = (0..config.workers).map(Core::new).collect();
+        let shared = Arc::new(Shared::new(id, config, hooks, driver, &cores));
+        shared.lending.put_back(cores.remove(0));
         home::enter(shared.clone());
         let pool = Self { handle: Handle::new(shared), over: false };
         // From here on dropping the pool takes everything back.

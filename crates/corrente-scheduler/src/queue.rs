@@ -1,14 +1,14 @@
-//! The places where a `Runnable` waits: a worker's own queue, its thieves' end, the injector, the next slot.
+//! The places where tasks wait: a worker's own queue, its thieves' end, the injector; and a place for one thing.
 //!
 //! Everything the pool needs of crossbeam goes through this file, so that a model checker can be given
 //! the twin in `queue/model.rs` instead: crossbeam has no loom build. What always holds: an item is in
 //! exactly one place, and comes out exactly once.
 
 #[cfg(not(corrente_loom))]
-pub use real::{Injector, LocalQueue, NextSlot, Stealer};
+pub use real::{Injector, LocalQueue, Place, Stealer};
 
 #[cfg(corrente_loom)]
-pub use model::{Injector, LocalQueue, NextSlot, Stealer};
+pub use model::{Injector, LocalQueue, Place, Stealer};
 
 #[cfg(any(corrente_loom, test))]
 mod model;
@@ -35,8 +35,8 @@ mod real {
     #[derive(Debug)]
     pub struct Injector<T>(deque::Injector<T>);
 
-    /// One place for the item that its worker wants to run next. Anybody may take it out.
-    pub struct NextSlot<T>(AtomicCell<Option<T>>);
+    /// A place for one item. Anybody may put one in or take it out.
+    pub struct Place<T>(AtomicCell<Option<T>>);
 
     impl<T> LocalQueue<T> {
         /// An empty queue.
@@ -135,7 +135,7 @@ mod real {
         }
     }
 
-    impl<T> NextSlot<T> {
+    impl<T> Place<T> {
         /// An empty slot.
         pub const fn new() -> Self {
             Self(AtomicCell::new(None))
@@ -156,16 +156,16 @@ mod real {
         }
     }
 
-    impl<T> Default for NextSlot<T> {
+    impl<T> Default for Place<T> {
         fn default() -> Self {
             Self::new()
         }
     }
 
-    impl<T> std::fmt::Debug for NextSlot<T> {
+    impl<T> std::fmt::Debug for Place<T> {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             // What is in it cannot be looked at without taking it.
-            f.write_str("NextSlot")
+            f.write_str("Place")
         }
     }
 }
@@ -213,8 +213,8 @@ mod tests {
                 }
 
                 #[test]
-                fn the_next_slot_holds_one() {
-                    let slot = NextSlot::new();
+                fn a_place_holds_one() {
+                    let slot = Place::new();
                     assert_eq!(slot.put(Box::new(1)), None);
                     assert_eq!(slot.put(Box::new(2)), Some(Box::new(1)));
                     assert_eq!(slot.take(), Some(Box::new(2)));
@@ -227,8 +227,8 @@ mod tests {
     promises!(the_twin, crate::queue::model);
 
     #[test]
-    fn the_next_slot_is_no_lock() {
-        assert!(NextSlot::<Runnable>::is_lock_free());
-        assert!(!model::NextSlot::<Runnable>::is_lock_free());
+    fn a_place_is_no_lock() {
+        assert!(Place::<Runnable>::is_lock_free());
+        assert!(!model::Place::<Runnable>::is_lock_free());
     }
 }

@@ -1,6 +1,7 @@
 //! The order in which a worker looks for work.
 //!
-//! Its own first: local tasks and others by turns, the next slot before the queue, but not for ever. Once
+//! Its own first: local tasks and others by turns, the next slot before the newcomers and these before the queue, but
+//! not for ever. Once
 //! in so many polls the injector and the driver before its own, so that a full queue starves neither. When
 //! it has nothing of its own it searches: the injector, what other workers owe, the driver. What always
 //! holds: a worker that searches is counted, and stops being counted when it has found something.
@@ -68,7 +69,7 @@ impl Worker {
             }
         }
         streak.set(0);
-        self.pop_queue().or_else(|| self.take_next())
+        self.pop_own().or_else(|| self.take_next())
     }
 
     fn search(&self) -> Option<Runnable> {
@@ -128,7 +129,11 @@ impl Worker {
             self.note_loaded();
             return task;
         }
-        if open { victim.rob_next() } else { None }
+        let task = victim.newcomers.steal();
+        if task.is_some() {
+            return task;
+        }
+        if open { victim.next.steal() } else { None }
     }
 
     /// A number below `limit`, so that thieves do not all begin with the same victim (xorshift).

@@ -1,15 +1,18 @@
 //! What others may see of a worker: where it parks, what can be stolen from it, whether it makes headway.
 //!
-//! Three groups of fields, each on its own line: what anybody may exchange (parker, queue end, next slot),
+//! Three groups of fields, each on its own line: what anybody may exchange (parker, queue end, newcomers, next slot),
 //! what only the worker writes, what only the watchdog writes. The last two are advice to others: all
 //! loads and stores are relaxed, and nothing but promptness depends on them.
 
 use crate::metrics::{Counters, WorkerMetrics};
+use crate::newcomers::NewcomerSlots;
 use crate::parker::Parker;
-use crate::queue::{NextSlot, Stealer};
+use crate::queue::Stealer;
+use crate::worker::Core;
 use corrente_shim::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use corrente_task::Runnable;
+use corrente_task::{Runnable, Slot};
 use crossbeam_utils::CachePadded;
+use std::sync::Arc;
 
 /// So many items may wait behind a worker with short polls without another worker being woken: a wake
 /// across cores costs more than they do.
@@ -19,7 +22,8 @@ const PATIENCE: usize = 4;
 pub(crate) struct Seat {
     pub(crate) parker: Parker,
     pub(crate) stealer: Stealer<Runnable>,
-    pub(crate) next: NextSlot<Runnable>,
+    pub(crate) newcomers: Arc<NewcomerSlots>,
+    pub(crate) next: Slot,
     pub(crate) own: CachePadded<Own>,
     pub(crate) advice: CachePadded<Advice>,
     /// Somebody finds out when polls become long.
@@ -34,9 +38,8 @@ pub(crate) struct Own {
     task: AtomicU64,
     /// Its queue may hold something. False only if it is empty.
     loaded: AtomicBool,
-    /// The state of its next slot, as far as it knows: bit 0 is "full", the rest counts the puts. A thief
-    /// that has emptied the slot notes the word it saw (`robbed`), since it must not write this one.
-    next: AtomicU64,
+    /// How many newcomers there are, at most.
+    newcomers: AtomicU32,
     /// It has slept a few polls ago, so it is not known how long its polls are.
     fresh: AtomicBool,
     /// So many places of the registry it keeps in reserve.
@@ -44,36 +47,32 @@ pub(crate) struct Own {
     pub(crate) counters: Counters,
 }
 
-/// Written by the watchdog, but for `robbed`, which thieves write.
+/// Written by the watchdog.
 pub(crate) struct Advice {
     /// Its polls are long.
     slow: AtomicBool,
     /// After how many polls it should look outside.
     glance_every: AtomicU32,
-    /// Thieves: the slot was found or left empty when `Own::next` was this.
-    robbed: AtomicU64,
 }
 
 impl Seat {
-    pub(crate) fn new(stealer: Stealer<Runnable>, watched: bool, glance_every: u32) -> Self {
+    pub(crate) fn new(core: &Core, watched: bool, glance_every: u32) -> Self {
         let own = Own {
             pulse: AtomicU64::new(0),
             task: AtomicU64::new(0),
             loaded: AtomicBool::new(false),
-            next: AtomicU64::new(0),
+            newcomers: AtomicU32::new(0),
             fresh: AtomicBool::new(true),
             spare: AtomicU32::new(0),
             counters: Counters::new(),
         };
-        let advice = Advice {
-            slow: AtomicBool::new(false),
-            glance_every: AtomicU32::new(glance_every),
-            robbed: AtomicU64::new(0),
-        };
+        let advice =
+            Advice { slow: AtomicBool::new(false), glance_every: AtomicU32::new(glance_every) };
         Self {
             parker: Parker::new(),
-            stealer,
-            next: NextSlot::new(),
+            stealer: core.queue.stealer(),
+            newcomers: core.newcomers.slots(),
+            next: Slot::new(),
             own: CachePadded::new(own),
             advice: CachePadded::new(advice),
             watched,
@@ -86,27 +85,12 @@ impl Seat {
         if self.own.is_fresh() || self.advice.is_slow() || !self.watched { 0 } else { PATIENCE }
     }
 
-    /// True if the queue or the next slot may hold something.
+    /// True if the queue, the newcomers or the next slot may hold something.
     pub(crate) fn has_something(&self) -> bool {
-        self.has_next() || (self.own.loaded.load(Ordering::Relaxed) && !self.stealer.is_empty())
-    }
-
-    fn has_next(&self) -> bool {
-        let next = self.own.next.load(Ordering::Relaxed);
-        next % 2 == 1 && next != self.advice.robbed.load(Ordering::Relaxed)
-    }
-
-    /// For a thief: takes the next slot's item.
-    pub(crate) fn rob_next(&self) -> Option<Runnable> {
-        if !self.has_next() {
-            return None;
-        }
-        // The word is read before the slot is emptied. An item that is put in between is taken, too, and
-        // then the word is too old: at worst somebody looks once more and finds the slot empty.
-        let seen = self.own.next.load(Ordering::Relaxed);
-        let item = self.next.take();
-        self.advice.robbed.store(seen, Ordering::Relaxed);
-        item
+        let own = &self.own;
+        self.next.is_full()
+            || (own.loaded.load(Ordering::Relaxed) && !self.stealer.is_empty())
+            || (own.newcomers.load(Ordering::Relaxed) > 0 && self.newcomers.has_one())
     }
 
     /// True if another worker should take something from here. `open`: its worker is absent or stuck.
@@ -114,7 +98,15 @@ impl Seat {
         if open {
             return self.has_something();
         }
-        self.own.loaded.load(Ordering::Relaxed) && self.stealer.len() > self.threshold()
+        self.queued() > self.threshold()
+    }
+
+    /// How many items are in its queue and among the newcomers.
+    fn queued(&self) -> usize {
+        let own = &self.own;
+        let queue = if own.loaded.load(Ordering::Relaxed) { self.stealer.len() } else { 0 };
+        let any = own.newcomers.load(Ordering::Relaxed) > 0;
+        queue + if any { self.newcomers.len() } else { 0 }
     }
 
     pub(crate) fn metrics(&self, asleep: bool) -> WorkerMetrics {
@@ -132,7 +124,7 @@ impl Seat {
             wakes_sent: counters.wakes_sent.get(),
             polling: pulse.is_polling(),
             asleep,
-            queued: self.stealer.len(),
+            queued: self.queued(),
         }
     }
 }
@@ -165,13 +157,8 @@ impl Own {
         self.loaded.store(loaded, Ordering::Relaxed);
     }
     #[inline]
-    pub(crate) fn next_was_put(&self) {
-        let next = self.next.load(Ordering::Relaxed);
-        self.next.store((next | 1) + 2, Ordering::Relaxed);
-    }
-    #[inline]
-    pub(crate) fn next_was_taken(&self) {
-        self.next.store(self.next.load(Ordering::Relaxed) & !1, Ordering::Relaxed);
+    pub(crate) fn set_newcomers(&self, newcomers: u32) {
+        self.newcomers.store(newcomers, Ordering::Relaxed);
     }
     #[inline]
     pub(crate) fn set_fresh(&self, fresh: bool) {

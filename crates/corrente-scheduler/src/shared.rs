@@ -15,7 +15,6 @@ use crate::lending::Lending;
 use crate::metrics::{Metrics, SharedCount};
 use crate::parker::Rung;
 use crate::pause::Pause;
-use crate::queue::Stealer;
 use crate::registry::Registry;
 use crate::seat::Seat;
 use crate::shake::Shake;
@@ -63,21 +62,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// `stealers`: one for each worker's queue.
+    /// `cores`: what the workers will have.
     pub(crate) fn new(
         id: u32,
         config: Config,
         hooks: Hooks,
         driver: Box<dyn Driver>,
-        stealers: Vec<Stealer<Runnable>>,
+        cores: &[Core],
     ) -> Self {
-        let workers = stealers.len();
+        let workers = cores.len();
         let watched = config.watchdog && config.order == Order::WorkStealing;
-        let seat = |stealer| Seat::new(stealer, watched, config.driver_interval);
+        let seat = |core| Seat::new(core, watched, config.driver_interval);
         let baton = Baton::new(driver);
         let shared = Self {
             id,
-            seats: stealers.into_iter().map(seat).map(CachePadded::new).collect(),
+            seats: cores.iter().map(seat).map(CachePadded::new).collect(),
             injector: Commons::new(workers),
             back_row: Commons::new(workers),
             idle: CachePadded::new(Idle::new(workers)),

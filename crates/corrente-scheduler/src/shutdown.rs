@@ -204,7 +204,10 @@ fn drain(shared: &Shared) {
         while let Some(runnable) = seat.stealer.steal_into(&empty).or_else(|| next(&empty)) {
             drop(runnable);
         }
-        drop(seat.next.take());
+        while let Some(runnable) = seat.newcomers.steal() {
+            drop(runnable);
+        }
+        drop(seat.next.steal());
     }
     if let Some(fifo) = &shared.fifo {
         fifo.clear();

@@ -298,10 +298,11 @@ fn free_what_waits(shared: &Shared, worker: usize, seat: &Seat) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::Core;
 
     #[test]
     fn a_poll_seen_twice_is_stuck() {
-        let seat = Seat::new(crate::queue::LocalQueue::new().stealer(), true, 61);
+        let seat = Seat::new(&Core::new(0), true, 61);
         let idle = seat.own.pulse();
         seat.own.begin_poll(7);
         let first = seat.own.pulse();
@@ -346,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_worker_without_a_watchdog_has_no_patience() {
-        let seat = |watched| Seat::new(crate::queue::LocalQueue::new().stealer(), watched, 61);
+        let seat = |watched| Seat::new(&Core::new(0), watched, 61);
         for (watched, threshold) in [(true, 4), (false, 0)] {
             let seat = seat(watched);
             assert_eq!(seat.threshold(), 0, "fresh");

@@ -3,11 +3,12 @@
 //! A [`Worker`] lives on one thread. Its [`Core`] (queue and habits) outlives the thread's stay: worker 0's
 //! is handed from one `block_on` to the next, and a section that blocks hands on any. In which order it looks
 //! for work is in `search.rs`, whom it wakes and how it goes to sleep in `idle.md`. What always holds: it never
-//! sleeps while its queue, its next slot or its mailbox holds something.
+//! sleeps while its queue, its newcomers, its next slot or its mailbox holds something.
 
 use crate::batch::Batches;
 use crate::context;
 use crate::local::LocalQueue as LocalTasks;
+use crate::newcomers::Newcomers;
 use crate::queue::{Injector, LocalQueue};
 use crate::registry::{Slot, Spare};
 use crate::seat::Seat;
@@ -28,10 +29,16 @@ const BACK_ROW_EVERY: u64 = 32;
 /// A queue of so many tasks is short: behind them one does not wait long, and what it needs is still in the cache.
 const SHORT: usize = 256;
 
+/// After so many polls of newcomers it is the turn of the queue, and the last newcomer goes there.
+const NEWCOMER_POLLS: u32 = 64;
+
 /// What a worker keeps from thread to thread.
 pub(crate) struct Core {
     pub(crate) queue: LocalQueue<Runnable>,
-    /// The owner's view of the next slot: see `Own::next`.
+    pub(crate) newcomers: Newcomers,
+    /// Polls of newcomers since the queue had its turn.
+    newcomer_polls: Cell<u32>,
+    /// The next slot may hold something. False only if it is empty: a thief only empties it.
     pub(crate) next_full: Cell<bool>,
     /// The owner's view of `Own::loaded`.
     loaded: Cell<bool>,
@@ -60,6 +67,8 @@ impl Core {
     pub(crate) fn new(index: usize) -> Self {
         Self {
             queue: LocalQueue::new(),
+            newcomers: Newcomers::new(),
+            newcomer_polls: Cell::new(0),
             next_full: Cell::new(false),
             loaded: Cell::new(false),
             streak: Cell::new(0),
@@ -152,8 +161,8 @@ impl Worker {
         due
     }
 
-    /// A task of the pool has become ready on this thread. Where it goes is explained in the decision "behind
-    /// those that are ready".
+    /// A task of the pool has become ready on this thread. Where it goes is explained in the decisions "behind
+    /// those that are ready" and "children before others".
     #[inline]
     pub(crate) fn push(&self, runnable: Runnable, cause: Cause) {
         if let Some(shake) = &self.shared.shake {
@@ -162,13 +171,14 @@ impl Worker {
         match cause {
             _ if self.core.in_batch.get() => self.enqueue(runnable),
             Cause::Wake => self.push_next(runnable),
-            Cause::Joined if self.core.queue.len() > SHORT => self.push_next(runnable),
+            Cause::Joined => self.push_joined(runnable),
             Cause::Yield if self.seat().advice.is_slow() => self.step_back(runnable),
-            Cause::Joined | Cause::Yield => self.push_back(runnable),
+            Cause::Yield => self.push_back(runnable),
         }
     }
 
-    /// A new task: next if nothing else is, as it is often the one that is awaited first.
+    /// A new task: next if nothing else is, as it is often the one that is awaited first; else with the newcomers, as
+    /// long as polls are short.
     #[inline]
     pub(crate) fn push_new(&self, runnable: Runnable) {
         if let Some(shake) = &self.shared.shake {
@@ -177,17 +187,49 @@ impl Worker {
         match self.core.next_full.get() {
             false => self.push_next(runnable),
             true => {
-                self.enqueue(runnable);
-                self.offer(self.core.queue.len());
+                let seat = self.seat();
+                let added = match seat.advice.is_slow() {
+                    false => self.core.newcomers.add(runnable, seat.own.task()),
+                    true => Err(runnable),
+                };
+                match added {
+                    Ok(()) => self.note_newcomers(),
+                    Err(runnable) => self.enqueue(runnable),
+                }
+                self.offer(self.backlog());
             }
         }
+    }
+
+    /// A task that it awaited has ended. It had better find its other children ended, too.
+    #[inline]
+    fn push_joined(&self, runnable: Runnable) {
+        match self.core.newcomers.add_behind_children(runnable) {
+            Ok(()) => {
+                self.note_newcomers();
+                self.offer(self.backlog().saturating_sub(1));
+            }
+            Err(runnable) if self.core.queue.len() > SHORT => self.push_next(runnable),
+            Err(runnable) => self.push_back(runnable),
+        }
+    }
+
+    #[inline]
+    fn note_newcomers(&self) {
+        self.seat().own.set_newcomers(self.core.newcomers.len() as u32);
+    }
+
+    /// What waits behind the next slot.
+    #[inline]
+    fn backlog(&self) -> usize {
+        self.core.queue.len() + self.core.newcomers.len()
     }
 
     #[inline]
     fn push_next(&self, runnable: Runnable) {
         if let Some(displaced) = self.put_next(runnable) {
             self.enqueue(displaced);
-            self.offer(self.core.queue.len());
+            self.offer(self.backlog());
         }
     }
 
@@ -196,7 +238,7 @@ impl Worker {
     #[inline]
     fn push_back(&self, runnable: Runnable) {
         self.enqueue(runnable);
-        self.offer(self.core.queue.len().saturating_sub(1));
+        self.offer(self.backlog().saturating_sub(1));
     }
 
     /// Where polls are long, a task that yields lets all others go first, also those that become ready later. See the
@@ -204,7 +246,7 @@ impl Worker {
     #[cold]
     fn step_back(&self, runnable: Runnable) {
         let back_row = &self.shared.back_row;
-        let alone = self.core.queue.is_empty() && !self.core.next_full.get() && back_row.is_empty();
+        let alone = self.backlog() == 0 && !self.core.next_full.get() && back_row.is_empty();
         back_row.near(self.index).push(runnable);
         if !alone {
             // It may be more than this worker's own next poll.
@@ -228,11 +270,12 @@ impl Worker {
 
     #[inline]
     fn put_next(&self, runnable: Runnable) -> Option<Runnable> {
-        let seat = self.seat();
-        let displaced = seat.next.put(runnable);
-        self.core.next_full.set(true);
-        seat.own.next_was_put();
-        displaced
+        let next = &self.seat().next;
+        if self.core.next_full.replace(true) {
+            return next.put(runnable);
+        }
+        next.fill(runnable);
+        None
     }
 
     #[inline]
@@ -240,10 +283,7 @@ impl Worker {
         if !self.core.next_full.replace(false) {
             return None;
         }
-        let seat = self.seat();
-        let task = seat.next.take();
-        seat.own.next_was_taken();
-        task
+        self.seat().next.take()
     }
 
     #[inline]
@@ -260,8 +300,33 @@ impl Worker {
         }
     }
 
+    /// Takes a newcomer, or one of the queue. See [`NEWCOMER_POLLS`].
     #[inline]
-    pub(crate) fn pop_queue(&self) -> Option<Runnable> {
+    pub(crate) fn pop_own(&self) -> Option<Runnable> {
+        let newcomers = &self.core.newcomers;
+        if newcomers.len() == 0 {
+            return self.pop_queue();
+        }
+        let polls = self.core.newcomer_polls.get();
+        if polls < NEWCOMER_POLLS {
+            self.core.newcomer_polls.set(polls + 1);
+        } else {
+            self.core.newcomer_polls.set(0);
+            if let Some(last) = newcomers.pop_last() {
+                self.enqueue(last);
+            }
+            if let Some(task) = self.pop_queue() {
+                self.note_newcomers();
+                return Some(task);
+            }
+        }
+        let task = newcomers.pop();
+        self.note_newcomers();
+        task.or_else(|| self.pop_queue())
+    }
+
+    #[inline]
+    fn pop_queue(&self) -> Option<Runnable> {
         let task = self.core.queue.pop();
         if task.is_none() && self.core.loaded.replace(false) {
             self.seat().own.set_loaded(false);
@@ -328,7 +393,7 @@ impl Worker {
             self.core.in_batch.set(false);
             // One of them is this worker's own next poll.
             let back_row = usize::from(!self.shared.back_row.is_empty());
-            let backlog = (self.core.queue.len() + back_row).saturating_sub(1);
+            let backlog = (self.backlog() + back_row).saturating_sub(1);
             if batches.is_worth(backlog) {
                 self.offer(backlog);
             }

@@ -9,7 +9,7 @@
 
 use corrente_scheduler::Driver;
 use corrente_scheduler::parts::{
-    Baton, Idle, Injector, LocalQueue, NextSlot, Parker, Rung, Slots, Stealer,
+    Baton, Idle, Injector, LocalQueue, Parker, Place, Rung, Slots, Stealer,
 };
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
@@ -473,12 +473,12 @@ fn slots_a_place_that_was_given_back_is_found_again() {
     });
 }
 
-// ---- next slot -------------------------------------------------------------------------------------
+// ---- places ----------------------------------------------------------------------------------------
 
 #[test]
-fn next_slot_each_item_comes_out_once() {
+fn place_each_item_comes_out_once() {
     loom::model(|| {
-        let slot = Arc::new(NextSlot::new());
+        let slot = Arc::new(Place::new());
         let thief = slot.clone();
         let thief = thread::spawn(move || thief.take());
         let displaced = [slot.put(1), slot.put(2)];

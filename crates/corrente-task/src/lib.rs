@@ -67,6 +67,7 @@ mod root;
 mod runnable;
 mod scope;
 mod shared;
+mod slot;
 mod spare;
 mod state;
 mod task;
@@ -89,6 +90,7 @@ pub use root::{Root, with_root};
 pub use runnable::{Cause, Runnable, Schedule};
 pub use scope::cancelling_here;
 pub use shared::Shared;
+pub use slot::Slot;
 #[doc(hidden)]
 pub use state::table;
 pub use task::{NotDone, Outcome, Task};

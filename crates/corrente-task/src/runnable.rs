@@ -116,7 +116,7 @@ impl Runnable {
         unsafe { self.0.as_ref() }.state.load().is_callback()
     }
 
-    fn into_raw(self) -> NonNull<Header> {
+    pub(crate) fn into_raw(self) -> NonNull<Header> {
         mem::ManuallyDrop::new(self).0
     }
 }

@@ -53,7 +53,7 @@ pub struct Stealer<T>(Arc<Items<T>>);
 pub struct Injector<T>(Items<T>);
 /// See the real one.
 #[derive(Debug)]
-pub struct NextSlot<T>(Mutex<Option<T>>);
+pub struct Place<T>(Mutex<Option<T>>);
 
 impl<T> LocalQueue<T> {
     /// An empty queue.
@@ -142,7 +142,7 @@ fn first_and_rest<T>(mut taken: VecDeque<T>, queue: &LocalQueue<T>) -> Option<T>
     first
 }
 
-impl<T> NextSlot<T> {
+impl<T> Place<T> {
     /// An empty slot.
     pub fn new() -> Self {
         Self(Mutex::new(None))
@@ -161,7 +161,7 @@ impl<T> NextSlot<T> {
     }
 }
 
-impl<T> Default for NextSlot<T> {
+impl<T> Default for Place<T> {
     fn default() -> Self {
         Self::new()
     }

@@ -26,7 +26,7 @@
 //!   `growth` after the look had it, and so `reserve` sees `closed` there. (Both may know of a task: found by
 //!   the look, and taken back then. Who closes finds that it has ended.)
 
-use crate::queue::NextSlot as Place;
+use crate::queue::Place;
 use corrente_shim::atomic::{AtomicBool, AtomicU64, Ordering};
 use corrente_shim::sync::Mutex;
 use std::sync::OnceLock;

@@ -68,6 +68,76 @@ fn who_has_waited_for_a_task_comes_behind_those_that_are_ready() {
 }
 
 #[test]
+fn children_run_in_the_order_in_which_they_were_spawned_and_their_children_before_the_next() {
+    let pool = pool(1);
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let noted = order.clone();
+    block_on(&pool, async move {
+        let parent = spawn(async move {
+            let child = |number: u32| {
+                let noted = noted.clone();
+                spawn(async move {
+                    lock(&noted).push(number);
+                    for grandchild in [10 * number, 10 * number + 1] {
+                        let noted = noted.clone();
+                        spawn(async move { lock(&noted).push(grandchild) }).detach();
+                    }
+                })
+            };
+            let children = [child(1), child(2), child(3)];
+            for child in children {
+                child.await;
+            }
+            lock(&noted).push(0);
+        });
+        parent.await;
+        for _ in 0..4 {
+            yield_now().await;
+        }
+    });
+    let order = lock(&order).clone();
+    assert_eq!(order, [1, 10, 11, 2, 20, 21, 3, 30, 31, 0]);
+}
+
+/// A task that goes on by spawning the next, and one that ends at once. For longer than anybody may have to wait.
+fn generations(polls: &Arc<AtomicU64>) {
+    let generation = polls.clone();
+    spawn(async move {
+        spawn(async {}).detach();
+        if generation.fetch_add(1, Ordering::Relaxed) < 100_000 {
+            generations(&generation);
+        }
+    })
+    .detach();
+}
+
+#[test]
+fn generations_hold_up_neither_the_oldest_newcomer_nor_the_queue() {
+    let pool = pool(1);
+    let polls = Arc::new(AtomicU64::new(0));
+    block_on(&pool, async {
+        let (seen, many) = (polls.clone(), polls.clone());
+        let waited = spawn(async move {
+            generations(&many);
+            let before = many.load(Ordering::Relaxed);
+            spawn(async move { seen.load(Ordering::Relaxed) - before }).await
+        });
+        let waited = waited.await;
+        assert!(waited <= 2 * 64, "{waited} generations before the oldest newcomer");
+        let seen = polls.clone();
+        let yielder = spawn(async move {
+            let before = seen.load(Ordering::Relaxed);
+            for _ in 0..50 {
+                yield_now().await;
+            }
+            seen.load(Ordering::Relaxed) - before
+        });
+        let waited = yielder.await;
+        assert!(waited <= 50 * 2 * 64, "{waited} generations in 50 turns of the queue");
+    });
+}
+
+#[test]
 fn yielding_tasks_take_turns() {
     let pool = pool(1);
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -163,12 +233,13 @@ fn local_tasks_and_others_take_turns() {
 #[derive(Debug, Clone, Copy)]
 enum Behind {
     NextSlot,
+    Newcomers,
     Queue,
     Injector,
     Driver,
 }
 
-/// A task blocks its worker until something else has run, which waits at one of four places.
+/// A task blocks its worker until something else has run, which waits at one of five places.
 fn rescued(behind: Behind, blocker_is_main: bool) {
     let world = World::real();
     let pool = pool_in(config(2), &world);
@@ -181,9 +252,13 @@ fn rescued(behind: Behind, blocker_is_main: bool) {
         };
         match behind {
             Behind::NextSlot => handle.spawn(report, Options::default()).detach(),
-            Behind::Queue => {
+            // The first is next, then come as many newcomers as there may be, then the queue.
+            Behind::Newcomers | Behind::Queue => {
+                let before = if matches!(behind, Behind::Queue) { 1 + 32 } else { 1 };
+                for _ in 0..before {
+                    handle.spawn(async {}, Options::default()).detach();
+                }
                 handle.spawn(report, Options::default()).detach();
-                handle.spawn(async {}, Options::default()).detach();
             }
             Behind::Injector => {
                 let spawner = std::thread::spawn(move || {
@@ -218,6 +293,12 @@ fn rescued(behind: Behind, blocker_is_main: bool) {
 fn a_task_in_the_next_slot_is_rescued() {
     rescued(Behind::NextSlot, true);
     rescued(Behind::NextSlot, false);
+}
+
+#[test]
+fn a_newcomer_is_rescued() {
+    rescued(Behind::Newcomers, true);
+    rescued(Behind::Newcomers, false);
 }
 
 #[test]
