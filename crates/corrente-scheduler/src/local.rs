@@ -190,6 +190,12 @@ impl LocalQueue {
         self.ready.borrow_mut().extend(runnable);
     }
 
+    /// True if nothing waits here.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.local.has_mail() && self.ready.borrow().is_empty()
+    }
+
     /// Takes the task that waits longest, mail included.
     #[inline]
     pub(crate) fn pop(&self, shake: Option<&Shake>) -> Option<Runnable> {

@@ -40,6 +40,10 @@ impl Worker {
 
     fn own_task(&self) -> Option<Runnable> {
         let Some(local) = &self.local else { return self.stealable_task() };
+        if local.is_empty() {
+            local.had_its_turn(false);
+            return self.stealable_task();
+        }
         let shake = self.shared.shake.as_ref();
         let pop_local = || local.pop(shake).inspect(|_| local.had_its_turn(true));
         let pop_other = || self.stealable_task().inspect(|_| local.had_its_turn(false));

@@ -22,6 +22,8 @@ pub(crate) struct Frame {
     pub node: Cell<u32>,
     /// The tree may hold requests: nodes must look before they poll.
     pub asked: Cell<bool>,
+    /// The task has woken itself, which the state word does not know yet.
+    pub woken: Cell<bool>,
     /// The node that a `resume` wants to unwind, until that node sees its inner future come back; and the
     /// number of that unwinding.
     unwinding: Cell<Option<(u32, u64)>>,
@@ -82,6 +84,7 @@ impl Frame {
             callback,
             node: Cell::new(ROOT),
             asked: Cell::new(asked),
+            woken: Cell::new(false),
             unwinding: Cell::new(None),
             exit: Cell::new(None),
         }
@@ -103,6 +106,19 @@ impl Frame {
     #[inline]
     pub fn is_of(&self, task: &TaskRef) -> bool {
         task.pointer() == self.header
+    }
+
+    /// If the task at `header` is the one that is polled, notes that it wakes itself. Nobody can poll it before it is
+    /// let go of, so the word need not say so earlier.
+    #[inline]
+    pub fn wakes_itself(header: NonNull<Header>) -> bool {
+        with_frame(|frame| match frame {
+            Some(frame) if frame.header == header => {
+                frame.woken.set(true);
+                true
+            }
+            _ => false,
+        })
     }
 
     fn header(&self) -> &Header {

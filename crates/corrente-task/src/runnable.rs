@@ -147,8 +147,10 @@ pub(crate) unsafe fn submit(header: NonNull<Header>, cause: Cause) {
 
 enum Step {
     /// `asked`: the tree may hold requests.
+    /// `woken`: the task has woken itself.
     Rest {
         asked: bool,
+        woken: bool,
     },
     End(Ending),
 }
@@ -162,7 +164,7 @@ unsafe fn poll_once(header: NonNull<Header>, before: Snapshot) -> bool {
     // SAFETY: we hold RUNNING until the frame is gone.
     let step = match unsafe { step(&task, before) } {
         // SAFETY: as above.
-        Step::Rest { asked } => unsafe { rest(&task, asked) },
+        Step::Rest { asked, woken } => unsafe { rest(&task, asked, woken) },
         end => end,
     };
     match step {
@@ -206,7 +208,7 @@ unsafe fn step(task: &TaskRef, before: Snapshot) -> Step {
     match polled {
         Polled::Pending => match frame.take_unwinding(ROOT) {
             Some(error) => Step::End(Ending::Error(error)),
-            None => Step::Rest { asked: frame.asked.get() },
+            None => Step::Rest { asked: frame.asked.get(), woken: frame.woken.get() },
         },
         Polled::Ready => match task.header().state.load().is_posted() {
             // asyncio's rule: who cancels himself and returns is cancelled, and the value lost.
@@ -234,17 +236,17 @@ unsafe fn step(task: &TaskRef, before: Snapshot) -> Step {
 /// The caller holds RUNNING and a reference, and gives up both if the answer is `Rest`; then `task` is not
 /// to be used any more.
 #[inline]
-unsafe fn rest(task: &TaskRef, asked: bool) -> Step {
+unsafe fn rest(task: &TaskRef, asked: bool, woken: bool) -> Step {
     // A frame that was not asked has left no request in the tree: only its own poll could have.
-    let let_go = if asked { LetGo::Look } else { task.header().state.let_go(false) };
+    let let_go = if asked { LetGo::Look } else { task.header().state.let_go(false, woken) };
     match let_go {
         // SAFETY: as the caller's.
-        LetGo::Look => unsafe { settle_and_rest(task) },
+        LetGo::Look => unsafe { settle_and_rest(task, woken) },
         LetGo::Drop => Step::End(Ending::aborted()),
         other => {
             // SAFETY: let go of, with our reference.
             unsafe { rested(task, other) };
-            Step::Rest { asked }
+            Step::Rest { asked, woken }
         }
     }
 }
@@ -255,11 +257,11 @@ unsafe fn rest(task: &TaskRef, asked: bool) -> Step {
 ///
 /// As [`rest`].
 #[cold]
-unsafe fn settle_and_rest(task: &TaskRef) -> Step {
+unsafe fn settle_and_rest(task: &TaskRef, woken: bool) -> Step {
     let mut found = Found::new(task.id());
     loop {
         let asked = scope::settle(task, &mut found);
-        match task.header().state.let_go(asked) {
+        match task.header().state.let_go(asked, woken) {
             LetGo::Look => {}
             LetGo::Drop => {
                 scope::finish(found);
@@ -269,7 +271,7 @@ unsafe fn settle_and_rest(task: &TaskRef) -> Step {
                 // SAFETY: let go of, with our reference.
                 unsafe { rested(task, other) };
                 scope::finish(found);
-                return Step::Rest { asked };
+                return Step::Rest { asked, woken };
             }
         }
     }

@@ -397,9 +397,12 @@ impl State {
     pub fn give_up(&self) -> Start {
         self.step(Snapshot::give_up)
     }
+    /// `woken`: the task has woken itself in this poll.
     #[inline]
-    pub fn let_go(&self, asked: bool) -> LetGo {
-        self.step(|snapshot| snapshot.let_go(asked))
+    pub fn let_go(&self, asked: bool, woken: bool) -> LetGo {
+        self.step(|snapshot| {
+            snapshot.set(SCHEDULED, woken || snapshot.has(SCHEDULED)).let_go(asked)
+        })
     }
     pub fn let_go_seized(&self, was: Snapshot, asked: bool, unread: bool) -> LetGo {
         self.step(|snapshot| snapshot.let_go_seized(was, asked, unread))

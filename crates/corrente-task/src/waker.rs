@@ -1,5 +1,6 @@
 //! A task's waker: a counted reference to its header, behind std's `Waker`.
 
+use crate::current::Frame;
 use crate::ending;
 use crate::header::Header;
 use crate::runnable::{self, Cause};
@@ -95,6 +96,9 @@ pub(crate) fn wake_joined(waker: Waker) {
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the waker's reference keeps the header alive.
     let header = unsafe { header(data) };
+    if Frame::wakes_itself(header) {
+        return;
+    }
     // SAFETY: as above.
     match unsafe { header.as_ref() }.state.wake_by_ref() {
         // SAFETY: the state word has counted a reference for the Runnable.

@@ -74,6 +74,35 @@ fn wake_and_poll() {
     });
 }
 
+/// A task that wakes itself is polled again, whoever else wakes it meanwhile, and only once for both.
+#[test]
+fn self_wake_and_wake() {
+    loom::model(|| {
+        let queue = Queue::default();
+        let place = Place::default();
+        let theirs = place.clone();
+        let mut polls = 0;
+        let task = queue.spawn(poll_fn(move |cx| {
+            polls += 1;
+            match polls {
+                1 => *theirs.lock().unwrap() = Some(cx.waker().clone()),
+                2 => cx.waker().wake_by_ref(),
+                _ => return Poll::Ready(polls),
+            }
+            Poll::Pending
+        }));
+        queue.run_one();
+        let waker = place.lock().unwrap().take().unwrap();
+        waker.wake_by_ref();
+        let thread = thread::spawn(move || waker.wake());
+        queue.run_one();
+        thread.join().unwrap();
+        queue.run_all();
+        assert_eq!(output(task), 3);
+        assert_eq!(queue.ended(), 1);
+    });
+}
+
 /// Two threads wake; a third one polls what they made.
 #[test]
 fn two_wakes_and_poll() {
