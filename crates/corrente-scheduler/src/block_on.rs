@@ -142,7 +142,7 @@ impl<'a> Visit<'a> {
     /// As worker 0.
     fn work(&self, core: Core, root: &Root<'_>) {
         let local = Some(self.queue.clone());
-        let worker = Worker { shared: self.shared.clone(), index: 0, core, local };
+        let worker = Worker::new(self.shared.clone(), 0, core, local);
         let _seated = Seated { visit: self };
         sit_down(worker);
         worker::work(|| root.done());

@@ -70,7 +70,7 @@ impl Section {
 
     /// A worker departs, and the seat is handed on.
     fn leave_seat(worker: Worker) -> Option<Self> {
-        let Worker { shared, index, core, local } = worker;
+        let Worker { shared, index, core, local, .. } = worker;
         let own = &shared.seats[index].own;
         let seat = Some((index, own.task()));
         let mut section = Self { shared: shared.clone(), local, seat, core: None };
@@ -108,7 +108,7 @@ impl Drop for Section {
         match (core, self.seat) {
             (Some(core), Some((index, task))) => {
                 let local = self.local.clone();
-                seat_worker(Worker { shared: shared.clone(), index, core, local });
+                seat_worker(Worker::new(shared.clone(), index, core, local));
                 shared.seats[index].own.begin_poll(task);
             }
             // Its `block_on` will take the seat when this poll is over.

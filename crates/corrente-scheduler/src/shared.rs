@@ -26,6 +26,7 @@ use crate::worker::Core;
 use corrente_shim::atomic::{AtomicU32, Ordering};
 use corrente_task::{Runnable, TaskRef};
 use crossbeam_utils::CachePadded;
+use std::sync::Arc;
 use std::cell::Cell;
 use std::sync::atomic::AtomicUsize;
 
@@ -42,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) id: u32,
     pub(crate) config: Config,
     pub(crate) hooks: Hooks,
-    pub(crate) seats: Box<[CachePadded<Seat>]>,
+    pub(crate) seats: Box<[Arc<CachePadded<Seat>>]>,
     pub(crate) injector: Commons,
     pub(crate) back_row: Commons,
     pub(crate) idle: CachePadded<Idle>,
@@ -76,7 +77,7 @@ impl Shared {
         let baton = Baton::new(driver);
         let shared = Self {
             id,
-            seats: cores.iter().map(seat).map(CachePadded::new).collect(),
+            seats: cores.iter().map(seat).map(CachePadded::new).map(Arc::new).collect(),
             injector: Commons::new(workers),
             back_row: Commons::new(workers),
             idle: CachePadded::new(Idle::new(workers)),

@@ -162,7 +162,7 @@ pub(crate) fn serve(shared: &Arc<Shared>, first: Option<(usize, Core)>) {
 /// may turn out that it has to go on, with the core that is given back.
 fn sit(shared: &Arc<Shared>, index: usize, core: Core) -> Option<Core> {
     let _entered = context::enter(shared.clone(), Some(Occupied::Worker(index)));
-    sit_down(Worker { shared: shared.clone(), index, core, local: None });
+    sit_down(Worker::new(shared.clone(), index, core, None));
     if index == 0 {
         worker::work(|| shared.is_stopping() || shared.lending.is_recalled());
     } else {

@@ -14,6 +14,7 @@ use crate::registry::{Slot, Spare};
 use crate::seat::Seat;
 use crate::shared::Shared;
 use corrente_task::{Cause, Runnable};
+use crossbeam_utils::CachePadded;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -94,15 +95,27 @@ impl Core {
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
+    seat: Arc<CachePadded<Seat>>,
     pub(crate) core: Core,
     /// The tasks that are bound to this thread. Only worker 0 has some.
     pub(crate) local: Option<Rc<LocalTasks>>,
 }
 
 impl Worker {
+    /// A worker for this thread.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        index: usize,
+        core: Core,
+        local: Option<Rc<LocalTasks>>,
+    ) -> Self {
+        let seat = shared.seats[index].clone();
+        Self { shared, index, seat, core, local }
+    }
+
     #[inline]
     pub(crate) fn seat(&self) -> &Seat {
-        &self.shared.seats[self.index]
+        &self.seat
     }
 
     /// What comes after a poll, or at first.
