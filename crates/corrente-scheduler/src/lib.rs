@@ -19,7 +19,7 @@
 //! |---|---|
 //! | what a worker does | `worker.rs`; in which order it looks, `search.rs` |
 //! | where tasks wait | `queue.rs`; new ones, `newcomers.rs`; the injector and the back row, `commons.rs` |
-//! | whom a new item wakes, and why no wake is lost | `idle.rs` with `idle.md`; `parker.rs`, `batch.rs` |
+//! | whom a new item wakes, and why no wake is lost | `idle.rs` with `idle.md`; `parker.rs`, `offer.rs`, `batch.rs` |
 //! | what bounds the wait behind a long poll | `watchdog.rs`; what it sees, `seat.rs` |
 //! | time and sockets | `driver.rs`, the only seam |
 //! | the calling thread as worker 0, local tasks | `lending.rs`, `block_on.rs`, `local.rs` |
@@ -50,6 +50,7 @@ mod lending;
 mod local;
 mod metrics;
 mod newcomers;
+mod offer;
 mod parker;
 mod pause;
 mod pool;

@@ -105,6 +105,7 @@ impl Worker {
         let task = injector.take_into(&self.core.queue, share);
         if task.is_some() {
             self.note_loaded();
+            self.core.offered.forget();
         }
         task
     }
@@ -131,6 +132,7 @@ impl Worker {
         let task = victim.stealer.steal_into(&self.core.queue);
         if task.is_some() {
             self.note_loaded();
+            self.core.offered.forget();
             return task;
         }
         let task = victim.newcomers.steal();

@@ -26,8 +26,8 @@ use crate::worker::Core;
 use corrente_shim::atomic::{AtomicU32, Ordering};
 use corrente_task::{Runnable, TaskRef};
 use crossbeam_utils::CachePadded;
-use std::sync::Arc;
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 /// The workers are to leave.

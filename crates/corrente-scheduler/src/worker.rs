@@ -9,6 +9,7 @@ use crate::batch::Batches;
 use crate::context;
 use crate::local::LocalQueue as LocalTasks;
 use crate::newcomers::Newcomers;
+use crate::offer::Offered;
 use crate::queue::{Injector, LocalQueue};
 use crate::registry::{Slot, Spare};
 use crate::seat::Seat;
@@ -43,6 +44,8 @@ pub(crate) struct Core {
     pub(crate) next_full: Cell<bool>,
     /// The owner's view of `Own::loaded`.
     loaded: Cell<bool>,
+    /// Others know that there is much in the queue.
+    pub(crate) offered: Offered,
     /// Polls in a row that came from the next slot.
     pub(crate) streak: Cell<u32>,
     /// Polls until it is not fresh any more.
@@ -72,6 +75,7 @@ impl Core {
             newcomer_polls: Cell::new(0),
             next_full: Cell::new(false),
             loaded: Cell::new(false),
+            offered: Offered::new(),
             streak: Cell::new(0),
             fresh: Cell::new(FRESH_POLLS),
             until_glance: Cell::new(1),
@@ -263,7 +267,7 @@ impl Worker {
         back_row.near(self.index).push(runnable);
         if !alone {
             // It may be more than this worker's own next poll.
-            self.offer(usize::MAX);
+            self.wake_somebody();
         }
     }
 
@@ -327,6 +331,7 @@ impl Worker {
             self.core.newcomer_polls.set(0);
             if let Some(last) = newcomers.pop_last() {
                 self.enqueue(last);
+                self.core.offered.forget();
             }
             if let Some(task) = self.pop_queue() {
                 self.note_newcomers();
@@ -350,8 +355,16 @@ impl Worker {
     /// `backlog` items wait behind this worker. Wakes somebody if that is more than they may.
     #[inline]
     fn offer(&self, backlog: usize) {
+        let threshold = self.seat().threshold();
+        if backlog > threshold && self.core.offered.must_ask(self.core.queue.len(), threshold) {
+            self.wake_somebody();
+        }
+    }
+
+    #[inline]
+    fn wake_somebody(&self) {
         let alone = self.shared.seats.len() == 1;
-        if backlog > self.seat().threshold() && !alone && self.shared.wake_sleeper() {
+        if !alone && self.shared.wake_sleeper() {
             self.seat().own.counters.wakes_sent.bump();
         }
     }
@@ -404,6 +417,7 @@ impl Worker {
                 wake_contained(waker);
             }
             self.core.in_batch.set(false);
+            self.core.offered.forget();
             // One of them is this worker's own next poll.
             let back_row = usize::from(!self.shared.back_row.is_empty());
             let backlog = (self.backlog() + back_row).saturating_sub(1);
