@@ -340,6 +340,9 @@ impl<T: StableSource> Async<T> {
     ) -> Poll<io::Result<(R, Seen)>> {
         loop {
             let seen = ready!(self.poll_ready(direction, slot, cx))?;
+            if direction == Direction::Read && seen.needs_no_events() {
+                self.registration.disarm_read();
+            }
             match attempt(self.get_ref()) {
                 Ok(result) => return Poll::Ready(Ok((result, seen))),
                 Err(error) => match error.kind() {

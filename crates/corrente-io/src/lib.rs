@@ -17,7 +17,8 @@
 //! A direction of a descriptor is thought *ready* until an attempt shows that it would block; that clears
 //! the readiness, and the next event sets it again. Descriptors are watched edge-triggered where the system
 //! can do it, so each event comes once, and none may be lost: `readiness.rs` argues why none is. Where the
-//! system cannot, each wait arms the descriptor anew: `source.rs`.
+//! system cannot, each wait arms the descriptor anew; and on Linux a stream that is read as fast as it comes is not
+//! reported until its reader waits: `source.rs`.
 //!
 //! # Stale events
 //!

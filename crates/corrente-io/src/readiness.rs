@@ -7,17 +7,20 @@
 //! # The word
 //!
 //! ```text
-//! | tick                        | FAILED | BEHIND | WAITED | READY |
-//! | all the other bits, wrapping|   8    |   4    |   2    |   1   |
+//! | tick                        | UNARMED | TWICE | IN_VAIN | FAILED | BEHIND | WAITED | READY |
+//! | all the other bits, wrapping|   64    |  32   |   16    |   8    |   4    |   2    |   1   |
 //! ```
 //!
-//! | bit    | set by                      | cleared by                       | means                                            |
-//! |--------|-----------------------------|----------------------------------|--------------------------------------------------|
-//! | READY  | `set`                       | `clear`, `clear_short`           | an operation may succeed: try it                 |
-//! | WAITED | `poll` under the lock       | an event, under the lock         | somebody may be in the list                      |
-//! | BEHIND | `set`, `new`                | never                            | a short transfer does not prove that nothing is left |
-//! | FAILED | `fail`                      | never                            | no event will come any more                      |
-//! | tick   | `set` adds one              | never                            | how many events there were                       |
+//! | bit     | set by                      | cleared by                       | means                                            |
+//! |---------|-----------------------------|----------------------------------|--------------------------------------------------|
+//! | READY   | `set`                       | `clear`, `clear_short`           | an operation may succeed: try it                 |
+//! | WAITED  | `poll` under the lock       | an event, under the lock         | somebody may be in the list                      |
+//! | BEHIND  | `set`, `new`                | never                            | a short transfer does not prove that nothing is left |
+//! | FAILED  | `fail`                      | never                            | no event will come any more                      |
+//! | IN_VAIN | `set`                       | `set`, `disarm`                  | the last event found READY set, and nobody waiting |
+//! | TWICE   | `set`                       | `set`, `disarm`                  | and so did the one before                        |
+//! | UNARMED | `disarm`                    | `armed`                          | the poller reports nothing until a waiter arms it: `source.rs` |
+//! | tick    | `set` adds one              | never                            | how many events there were                       |
 //!
 //! # Why no readiness is lost
 //!
@@ -49,8 +52,11 @@ const READY: usize = 1;
 const WAITED: usize = 1 << 1;
 const BEHIND: usize = 1 << 2;
 const FAILED: usize = 1 << 3;
+const IN_VAIN: usize = 1 << 4;
+const TWICE: usize = IN_VAIN << 1;
+const UNARMED: usize = 1 << 6;
 /// One event; the tick is everything from this bit on.
-const TICK: usize = 1 << 4;
+const TICK: usize = 1 << 7;
 
 /// What is known about one direction of a descriptor, and who waits for more.
 pub struct Readiness {
@@ -64,6 +70,13 @@ pub struct Readiness {
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
     word: usize,
+}
+
+impl Seen {
+    /// The last two events told nobody anything: who operates on the descriptor does not wait for it.
+    pub fn needs_no_events(self) -> bool {
+        self.word & TWICE != 0
+    }
 }
 
 /// The driver is gone: no event will come any more.
@@ -137,7 +150,11 @@ impl Readiness {
         let behind = if behind { BEHIND } else { 0 };
         let mut old = self.word.load(Ordering::Relaxed);
         loop {
-            let new = old.wrapping_add(TICK) | READY | behind;
+            let in_vain = match old & (READY | WAITED) {
+                READY => IN_VAIN | (old & IN_VAIN) << 1,
+                _ => 0,
+            };
+            let new = (old & !(IN_VAIN | TWICE)).wrapping_add(TICK) | READY | behind | in_vain;
             match self.word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(now) => old = now,
@@ -162,6 +179,27 @@ impl Readiness {
         if self.word.fetch_or(FAILED, Ordering::AcqRel) & WAITED != 0 {
             self.take_all(woken);
         }
+    }
+
+    /// Notes that the poller will report nothing, unless somebody waits: then it is false, and nothing changes.
+    pub fn disarm(&self) -> bool {
+        let disarm = |word| (word & WAITED == 0).then_some((word & !(IN_VAIN | TWICE)) | UNARMED);
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, disarm).is_ok()
+    }
+
+    /// Notes that the poller reports again.
+    pub fn armed(&self) {
+        self.word.fetch_and(!UNARMED, Ordering::AcqRel);
+    }
+
+    /// Must who waits have the poller armed first?
+    pub fn is_unarmed(&self) -> bool {
+        self.word.load(Ordering::Acquire) & UNARMED != 0
+    }
+
+    /// May somebody be in the list?
+    pub fn is_waited(&self) -> bool {
+        self.word.load(Ordering::Acquire) & WAITED != 0
     }
 
     fn take_all(&self, woken: &mut Vec<Waker>) {
@@ -224,6 +262,7 @@ impl fmt::Debug for Readiness {
             .field("waited", &(word & WAITED != 0))
             .field("behind", &(word & BEHIND != 0))
             .field("failed", &(word & FAILED != 0))
+            .field("unarmed", &(word & UNARMED != 0))
             .field("tick", &(word / TICK))
             .finish()
     }

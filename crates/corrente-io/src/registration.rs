@@ -104,15 +104,22 @@ impl<T: StableSource> Registration<T> {
     /// Sees to it that the system reports `direction`; for a waiter that is in the list already.
     pub(crate) fn arm(&self, direction: Direction) -> io::Result<()> {
         let (poller, mode, key) = (&self.shared.poller, self.shared.mode, self.source.key());
-        if mode.is_always_armed(direction) {
-            return Ok(());
-        }
         self.source.arm(direction, |interest| match mode {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Mode::Epoll => epoll::arm(poller, self.io().as_fd(), key, interest),
             Mode::Edge => Ok(()),
             Mode::Oneshot => poller.modify(self.io().as_fd(), to_polling(key, interest)),
         })
+    }
+
+    /// Has the system report nothing until somebody waits; for a reader that needs no events.
+    #[cold]
+    pub(crate) fn disarm_read(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if self.shared.mode == Mode::Epoll {
+            let (poller, key) = (&self.shared.poller, self.source.key());
+            self.source.disarm_read(|rest| epoll::arm(poller, self.io().as_fd(), key, rest));
+        }
     }
 
     /// Ends the registration and gives the descriptor back, open.

@@ -7,9 +7,9 @@
 //!
 //! A poller reports only what it is armed for. There are two kinds:
 //!
-//! * *Edge*: armed once per direction, for the life of the registration. The epoll path arms reading at
-//!   once and writing when a write first has to wait: a fresh socket can always be written to, and an event
-//!   to say so would wake the driver of every accepted connection for nothing.
+//! * *Edge*: armed once per direction, for the life of the registration, or until it is disarmed. The epoll path
+//!   arms reading at once and writing when a write first has to wait: a fresh socket can always be written to, and
+//!   an event to say so would wake the driver of every accepted connection for nothing.
 //! * *Oneshot*: an event disarms both directions, so whoever waits arms again. Arming looks at the present
 //!   state, so what happened between an attempt and the arming is reported.
 //!
@@ -23,6 +23,20 @@
 //! list before `apply` looks there, so it is woken, looks again and arms again. If it comes after, `armed`
 //! says no and the waiter arms. The other way round, `armed` saying no while the poller says yes, costs
 //! one event too many.
+//!
+//! # Disarming
+//!
+//! Who reads a stream as fast as it comes finds something at each attempt and never waits. On the edge-triggered way
+//! every packet is an event all the same, and wakes the thread that waits in the driver, to tell nobody anything. So
+//! after two events in a row that came in vain the reader disarms, on the epoll path, and the next one to wait arms.
+//!
+//! That wait is not left unarmed either. A waiter puts its waker into the list, which sets WAITED, and then looks at
+//! UNARMED; to disarm is to set UNARMED in a step that is not taken if WAITED is set. Both are changes of one word,
+//! so one of them is first. If that is the waiter's, nothing is disarmed, unless an event has emptied the list in
+//! between: then the waiter has been woken and looks again. If it is the other's, the waiter sees UNARMED and arms.
+//! The poller is asked under the lock of `armed` that also covers these steps, so it is not told to be silent after
+//! it was told to report. The other direction is disarmed along with it if nobody waits there, since a socket that
+//! has room would report just that when it is armed again; who waits there takes the lock in any case.
 use std::io;
 use std::task::Waker;
 
@@ -108,6 +122,8 @@ pub struct Source {
     read: Readiness,
     write: Readiness,
     oneshot: bool,
+    /// What stays armed until it is disarmed.
+    lasting: Interest,
     /// What the poller is armed for. The poller is armed under this lock.
     armed: Mutex<Interest>,
 }
@@ -120,6 +136,7 @@ impl Source {
             read: Readiness::new(watch.reports_ends),
             write: Readiness::new(watch.reports_ends),
             oneshot: watch.oneshot,
+            lasting: if watch.oneshot { Interest::NONE } else { watch.armed },
             armed: Mutex::new(watch.armed),
         }
     }
@@ -148,6 +165,10 @@ impl Source {
         direction: Direction,
         ask: impl FnOnce(Interest) -> io::Result<()>,
     ) -> io::Result<()> {
+        let readiness = self.direction(direction);
+        if self.lasting.has(direction) && !readiness.is_unarmed() {
+            return Ok(());
+        }
         let mut armed = self.armed.lock();
         if armed.has(direction) {
             return Ok(());
@@ -155,7 +176,20 @@ impl Source {
         let wanted = armed.with(direction);
         ask(wanted)?;
         *armed = wanted;
+        readiness.armed();
         Ok(())
+    }
+
+    /// To be called by a reader that needs no events: sees to it that the poller reports none, with `ask`, until
+    /// somebody waits. If somebody does already, nothing changes.
+    pub fn disarm_read(&self, ask: impl FnOnce(Interest) -> io::Result<()>) {
+        let mut armed = self.armed.lock();
+        if self.read.disarm() {
+            let write = armed.write && (self.lasting.write || self.write.is_waited());
+            *armed = Interest { read: false, write };
+            // If it refuses, it reports too much.
+            let _ = ask(*armed);
+        }
     }
 
     /// An event of this source; the wakers of those who wait for it are added to `woken`.

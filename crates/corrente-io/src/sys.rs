@@ -55,12 +55,6 @@ impl Mode {
         if poller.supports_edge() { Self::Edge } else { Self::Oneshot }
     }
 
-    /// Is `direction` armed from the registration to its end?
-    pub(crate) fn is_always_armed(self, direction: Direction) -> bool {
-        let watch = self.watch();
-        !watch.oneshot && watch.armed.has(direction)
-    }
-
     /// How its sources are watched.
     pub(crate) fn watch(self) -> Watch {
         match self {

@@ -220,8 +220,10 @@ fn the_end_behind_the_data_is_seen_after_a_short_read() {
     });
 }
 
-/// A descriptor in a poller that reports it once for each arming, and the reactor's queue of such reports.
-struct Oneshot {
+/// A descriptor in a poller, and the reactor's queue of reports about it.
+struct Poller {
+    /// A report disarms.
+    oneshot: bool,
     state: Mutex<State>,
     reported: Condvar,
 }
@@ -234,9 +236,10 @@ struct State {
     report: Option<Event>,
 }
 
-impl Oneshot {
-    fn new() -> Self {
-        Self { state: Mutex::new(State::default()), reported: Condvar::new() }
+impl Poller {
+    fn new(armed: Interest, oneshot: bool) -> Self {
+        let state = State { armed, ..State::default() };
+        Self { oneshot, state: Mutex::new(state), reported: Condvar::new() }
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -245,7 +248,9 @@ impl Oneshot {
         let readable = state.armed.read && state.bytes > 0;
         let writable = state.armed.write && state.room > 0;
         if readable || writable {
-            state.armed = Interest::NONE;
+            if self.oneshot {
+                state.armed = Interest::NONE;
+            }
             let earlier = state.report.unwrap_or_default();
             state.report = Some(Event {
                 readable: readable || earlier.readable,
@@ -319,11 +324,12 @@ impl Oneshot {
     }
 
     fn arm(&self, source: &Source, direction: Direction) {
-        let ask = |interest| {
-            self.change(|state| state.armed = interest);
-            Ok(())
-        };
-        source.arm(direction, ask).unwrap();
+        source.arm(direction, |interest| self.ask(interest)).unwrap();
+    }
+
+    fn ask(&self, interest: Interest) -> std::io::Result<()> {
+        self.change(|state| state.armed = interest);
+        Ok(())
     }
 
     /// A task has got what it wanted; the last one ends the reactor.
@@ -336,14 +342,20 @@ impl Oneshot {
     }
 }
 
-fn oneshot_source() -> Source {
-    Source::new(7, Watch { armed: Interest::NONE, oneshot: true, reports_ends: false })
+fn oneshot() -> (Arc<Poller>, Arc<Source>) {
+    let watch = Watch { armed: Interest::NONE, oneshot: true, reports_ends: false };
+    (Arc::new(Poller::new(Interest::NONE, true)), Arc::new(Source::new(7, watch)))
+}
+
+fn edge() -> (Arc<Poller>, Arc<Source>) {
+    let watch = Watch { armed: Interest::READ, oneshot: false, reports_ends: true };
+    (Arc::new(Poller::new(Interest::READ, false)), Arc::new(Source::new(7, watch)))
 }
 
 #[test]
 fn a_oneshot_wait_is_armed_whatever_comes_in_between() {
     loom::model(|| {
-        let (system, source) = (Arc::new(Oneshot::new()), Arc::new(oneshot_source()));
+        let (system, source) = oneshot();
         let stop = Arc::new(AtomicUsize::new(1));
         system.abandon(&source, Direction::Read);
         let reader = {
@@ -370,7 +382,7 @@ fn a_oneshot_wait_is_armed_whatever_comes_in_between() {
 #[test]
 fn an_event_of_one_direction_does_not_disarm_the_other_for_good() {
     loom::model(|| {
-        let (system, source) = (Arc::new(Oneshot::new()), Arc::new(oneshot_source()));
+        let (system, source) = oneshot();
         let stop = Arc::new(AtomicUsize::new(2));
         let reader = {
             let (system, source, stop) = (system.clone(), source.clone(), stop.clone());
@@ -389,6 +401,55 @@ fn an_event_of_one_direction_does_not_disarm_the_other_for_good() {
                 system.leave(&stop);
             })
         };
+        system.turn(&source, &stop);
+        reader.join().unwrap();
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_reader_that_disarms_is_armed_when_it_waits() {
+    loom::model(|| {
+        let (system, source) = edge();
+        let stop = Arc::new(AtomicUsize::new(1));
+        let reader = {
+            let (system, source, stop) = (system.clone(), source.clone(), stop.clone());
+            thread::spawn(move || {
+                system.take(&source, Direction::Read, |state| &mut state.bytes);
+                source.disarm_read(|rest| system.ask(rest));
+                system.take(&source, Direction::Read, |state| &mut state.bytes);
+                system.leave(&stop);
+            })
+        };
+        let peer = {
+            let system = system.clone();
+            thread::spawn(move || {
+                system.change(|state| state.bytes += 1);
+                system.change(|state| state.bytes += 1);
+            })
+        };
+        system.turn(&source, &stop);
+        reader.join().unwrap();
+        peer.join().unwrap();
+    });
+}
+
+#[test]
+fn nobody_disarms_what_another_waits_for() {
+    loom::model(|| {
+        let (system, source) = edge();
+        let stop = Arc::new(AtomicUsize::new(2));
+        let waits = |direction, what: fn(&mut State) -> &mut usize| {
+            let (system, source, stop) = (system.clone(), source.clone(), stop.clone());
+            thread::spawn(move || {
+                system.take(&source, direction, what);
+                system.leave(&stop);
+            })
+        };
+        let reader = waits(Direction::Read, |state| &mut state.bytes);
+        let writer = waits(Direction::Write, |state| &mut state.room);
+        source.disarm_read(|rest| system.ask(rest));
+        system.change(|state| (state.bytes, state.room) = (1, 1));
         system.turn(&source, &stop);
         reader.join().unwrap();
         writer.join().unwrap();

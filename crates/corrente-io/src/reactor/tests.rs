@@ -1,6 +1,6 @@
 //! What can be seen only from inside: the keys the kernel has, and a kernel that refuses to wait.
 use super::*;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::task::Context;
 use std::time::Instant;
@@ -9,6 +9,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use crate::Async;
+use crate::source::Event;
 
 /// What the kernel itself says about the reactor's epoll, past polling and past our own wait.
 fn raw_events(reactor: &Reactor) -> Vec<(u64, EventFlags)> {
@@ -32,6 +33,29 @@ fn a_raw_wait_gives_our_key_and_the_end_of_the_stream() {
     drop(peer);
     let ends = EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP;
     assert_eq!(raw_events(&reactor), [(key, ends)]);
+}
+
+#[test]
+fn who_reads_without_waiting_is_told_nothing_until_he_waits() {
+    let mut reactor = Reactor::new().unwrap();
+    let (mut peer, stream) = UnixStream::pair().unwrap();
+    let stream = Async::new(&reactor.handle(), stream).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut read = || stream.poll_read_with(&mut cx, |mut stream| stream.read(&mut [0; 2]));
+    let mut woken = Vec::new();
+    // Each time there is more than is read, so it is never empty.
+    for told in [true, true, false, false] {
+        peer.write_all(b"xyz").unwrap();
+        assert_eq!(!raw_events(&reactor).is_empty(), told);
+        let event = Event { readable: told, ..Event::default() };
+        reactor.shared.table.lock().iter().for_each(|source| source.apply(event, &mut woken));
+        assert!(matches!(read(), std::task::Poll::Ready(Ok(2))));
+    }
+    while read().is_ready() {}
+    assert!(raw_events(&reactor).is_empty() && woken.is_empty());
+    peer.write_all(b"x").unwrap();
+    reactor.turn(None, &mut woken).unwrap();
+    assert_eq!(woken.len(), 1, "who waits is told");
 }
 
 #[test]
