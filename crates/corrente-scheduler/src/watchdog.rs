@@ -19,14 +19,14 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// The time from one look to the next, at first and while something is slow.
+/// The time from one look to the next, at first and while something waits behind long polls.
 const TICK: Duration = Duration::from_micros(200);
 /// The shortest time from one look to the next while no worker sleeps: then there is nobody to send to the rescue, and
 /// on a machine whose cores are all at work the looks themselves take time from it.
 const TICK_BUSY: Duration = Duration::from_micros(800);
 /// The longest time from one look to the next.
 const TICK_MAX: Duration = Duration::from_micros(1600);
-/// After so many ticks with nothing slow in sight the next ones take twice as long.
+/// After so many ticks in which nothing waited behind long polls the next ones take twice as long.
 const CALM_TICKS: u32 = 50;
 /// After so long without any work it goes to sleep. Waking it costs a system call, so work that comes and goes
 /// should find it awake.
@@ -237,11 +237,11 @@ impl Watch {
                 }
                 Verdict::Moving(polls) => {
                     watched.stuck = None;
-                    calm &= !advise(seat, polls, now - last, shared.config.driver_interval);
+                    let long = advise(seat, polls, now - last, shared.config.driver_interval);
+                    calm &= !(long && something_waits(shared, seat));
                 }
                 Verdict::Stuck => {
-                    calm = false;
-                    free_what_waits(shared, index, seat);
+                    calm &= !free_what_waits(shared, index, seat);
                     let stuck = watched.stuck.get_or_insert(Stuck { since: last, reported: false });
                     let so_far = now - stuck.since;
                     if !stuck.reported && so_far >= shared.config.long_poll {
@@ -257,7 +257,7 @@ impl Watch {
     }
 
     /// After a sleep. It goes on at the pace at which it went to sleep: workers that wake up for a moment again and
-    /// again, with nothing slow among what they do, are to be looked at no more often than busy ones.
+    /// again, with nothing left waiting by what they do, are to be looked at no more often than busy ones.
     fn begin_again(&mut self) {
         self.workers.fill(Watched::default());
         self.last = Instant::now();
@@ -284,15 +284,22 @@ fn advise(seat: &Seat, polls: u64, elapsed: Duration, limit: u32) -> bool {
 }
 
 /// A worker sits in a poll: opens its queue and its next slot to all, and wakes somebody if something is
-/// there or in the back row, or if nobody watches the driver.
-fn free_what_waits(shared: &Shared, worker: usize, seat: &Seat) {
+/// there or in the back row, or if nobody watches the driver. True if so.
+fn free_what_waits(shared: &Shared, worker: usize, seat: &Seat) -> bool {
     seat.advice.set_slow(true);
     seat.advice.set_glance_every(1);
     shared.idle.set_stuck(worker);
     let unwatched = shared.idle.sleepers() != 0 && shared.baton.is_free();
-    if unwatched || seat.has_something() || !shared.back_row.is_empty() {
+    let waited_for = unwatched || something_waits(shared, seat);
+    if waited_for {
         shared.watchdog.rescue(shared);
     }
+    waited_for
+}
+
+/// Something waits behind this worker, or for any.
+fn something_waits(shared: &Shared, seat: &Seat) -> bool {
+    seat.has_something() || !shared.back_row.is_empty()
 }
 
 #[cfg(test)]
