@@ -118,6 +118,9 @@ impl<T: StableSource> Async<T> {
     /// Like [`read_with`](Self::read_with), for a stream that gives all it has: a read of less than `len`
     /// bytes counts as the last one before a wait, so the next read waits without trying first.
     ///
+    /// So does in time a read of exactly `len` bytes, if there has often been nothing behind such reads. What is there
+    /// all the same is found when the reactor's thread has nothing else to do, or has seen to the others.
+    ///
     /// That saves a system call a message. It is right for TCP. It is wrong where a read may stop before the
     /// end of what is there, as with pipes in packet mode, terminals, and Unix sockets that carry
     /// descriptors or credentials: the next read could wait for ever. `len` is what `attempt` asks for.
@@ -360,11 +363,32 @@ impl<T: StableSource> Async<T> {
         slot: &mut Slot,
         cx: &mut Context<'_>,
         len: usize,
-        attempt: impl FnMut(&T) -> io::Result<usize>,
+        mut attempt: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let (count, seen) = ready!(self.poll_with(direction, slot, cx, attempt))?;
-        if 0 < count && count < len {
-            self.readiness(direction).clear_short(seen);
+        let readiness = self.readiness(direction);
+        let reads = direction == Direction::Read;
+        let doubt = readiness.doubt().filter(|doubt| reads && self.registration.enlist(*doubt));
+        if let Some(doubt) = doubt {
+            if readiness.poll_in_doubt(doubt, slot, cx.waker()).is_pending() {
+                // As in `poll_ready`.
+                self.registration.arm(direction)?;
+                return Poll::Pending;
+            }
+        }
+        let (count, seen) = ready!(self.poll_with(direction, slot, cx, |io| {
+            let result = attempt(io);
+            if reads && matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+                readiness.tried_in_vain();
+            }
+            result
+        }))?;
+        if count > 0 {
+            if count < len {
+                readiness.clear_short(seen);
+            }
+            if reads {
+                readiness.transferred(seen, count == len);
+            }
         }
         Poll::Ready(Ok(count))
     }

@@ -30,11 +30,13 @@
 //!
 //! polling runs on epoll, kqueue, event ports, IOCP and `poll`; `sys.rs` has the one way that works on all
 //! and the faster one on Linux. There, a message that comes and is answered costs three system calls when the
-//! connection is alone (wait, receive, send), and two when many are busy.
+//! connection is alone (wait, receive, send), and two when many are busy. That holds also if the receive has filled
+//! its buffer, which leaves open whether there is more: `doubts.rs`.
 #![deny(missing_docs, unsafe_code)]
 
 mod async_fd;
 mod bell;
+mod doubts;
 mod reactor;
 mod readiness;
 #[allow(unsafe_code)]
@@ -51,6 +53,7 @@ pub use registration::StableSource;
 #[doc(hidden)]
 pub mod model {
     pub use crate::bell::Bell;
+    pub use crate::doubts::Doubts;
     pub use crate::readiness::{Failed, Readiness, Seen, Slot};
     pub use crate::source::{Direction, Event, Interest, Source, Watch};
 }

@@ -6,8 +6,8 @@
 //!
 //! What always holds:
 //! * A turn wakes nobody. It collects wakers, and its caller wakes when it likes.
-//! * Lock order: table, then a source's `armed`, then a direction's waiters. User code (wakers) never runs
-//!   under any of them.
+//! * Lock order: table, then the doubts, then a source's `armed`, then a direction's waiters. User code
+//!   (wakers) never runs under any of them.
 //! * A source is in the table from before the system knows it until after the system has forgotten it.
 //! * After a failure every source in the table has failed, and none is added any more.
 use std::fmt;
@@ -18,10 +18,13 @@ use std::time::Duration;
 
 use corrente_shim::sync::Mutex;
 use polling::Poller;
+use rustix::fd::RawFd;
 
 use crate::bell::Bell;
-use crate::source::Source;
-use crate::sys::{Mode, Signal, Wait};
+use crate::doubts::Doubts;
+use crate::registration::descriptor;
+use crate::source::{Direction, Source};
+use crate::sys::{self, Mode, Signal, Wait};
 use crate::table::{BELL_KEY, TIMER_KEY, Table};
 
 /// So many events are applied under one lock of the table: a registration on another thread waits for a
@@ -94,6 +97,7 @@ pub(crate) struct Shared {
     table: Mutex<Table>,
     bell: Bell,
     signal: Signal,
+    pub(crate) doubts: Doubts,
     failure: OnceLock<Failure>,
 }
 
@@ -107,7 +111,8 @@ struct Failure {
 impl Reactor {
     /// A reactor that watches in the fastest way this system has.
     ///
-    /// On Linux a turn is one system call (two with a limit under 16 ms), elsewhere it is what polling needs.
+    /// On Linux a turn is one system call (two with a limit under 16 ms; one more for each 32 reads that wait without
+    /// having tried), elsewhere it is what polling needs.
     ///
     /// # Errors
     ///
@@ -148,6 +153,7 @@ impl Reactor {
             table: Mutex::new(Table::default()),
             bell: Bell::new(),
             signal,
+            doubts: Doubts::default(),
             failure: OnceLock::new(),
         });
         Ok(Self { shared, wait })
@@ -182,9 +188,21 @@ impl Reactor {
             self.shared.bell.sleep(limit);
             return Ok(());
         }
-        match self.wait.wait(&self.shared.poller, limit) {
+        let (looks, before) = (limit == Some(Duration::ZERO), woken.len());
+        if !looks {
+            self.settle_all(woken);
+        }
+        let limit = if woken.len() == before { limit } else { Some(Duration::ZERO) };
+        let waited = self.wait.wait(&self.shared.poller, limit);
+        if !looks {
+            self.shared.doubts.open();
+        }
+        match waited {
             Ok(()) => {
-                self.apply(woken);
+                let events = self.apply(woken);
+                if looks && self.shared.doubts.looked(events) {
+                    self.settle_some(false, woken);
+                }
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
@@ -195,14 +213,46 @@ impl Reactor {
         }
     }
 
-    /// Tells the sources of the last wait's events about them.
-    fn apply(&mut self, woken: &mut Vec<Waker>) {
+    /// Asks the system about all reads of streams that wait without having tried (see [`Async::read_stream`]) and adds
+    /// the wakers of those that may go on to `woken`. For callers that decide by it that nothing is left to do: a
+    /// turn that only looks leaves such reads for a later one. A turn that would wait does it by itself.
+    ///
+    /// [`Async::read_stream`]: crate::Async::read_stream
+    pub fn settle(&mut self, woken: &mut Vec<Waker>) {
+        self.settle_all(woken);
+        self.shared.doubts.open();
+    }
+
+    /// Settles all doubts before a wait; there will be none until they are allowed again.
+    fn settle_all(&mut self, woken: &mut Vec<Waker>) {
+        while !self.shared.doubts.close() {
+            self.settle_some(true, woken);
+        }
+    }
+
+    /// Asks the system about some doubts: about old ones, or about any if `all` are to be settled.
+    fn settle_some(&mut self, all: bool, woken: &mut Vec<Waker>) {
+        let table = self.shared.table.lock();
+        let doubts = self.shared.doubts.take(all, |key| table.get(key));
+        if doubts.is_empty() {
+            return;
+        }
+        let answers = sys::readable(doubts.iter().map(|(source, _)| descriptor(&table, source)));
+        for (index, (source, doubt)) in doubts.into_iter().enumerate() {
+            // If the system does not answer, whoever waits has to try.
+            let is_ready = answers.as_ref().is_none_or(|answers| answers[index]);
+            source.direction(Direction::Read).settle(doubt, is_ready, woken);
+        }
+    }
+
+    /// Tells the sources of the last wait's events about them; how many there were.
+    fn apply(&mut self, woken: &mut Vec<Waker>) -> usize {
         let Shared { table, bell, signal, .. } = &*self.shared;
         if matches!(signal, Signal::Notify) {
             bell.heard();
         }
         let mut locked = None;
-        let mut left = 0;
+        let (mut left, mut events) = (0, 0);
         self.wait.for_each(|event| match event.key {
             BELL_KEY => bell.heard(),
             TIMER_KEY => {}
@@ -213,12 +263,14 @@ impl Reactor {
                     left = EVENTS_PER_LOCK;
                 }
                 left -= 1;
+                events += 1;
                 // No source: an event of a registration that has ended.
                 if let Some(source) = locked.get_or_insert_with(|| table.lock()).get(key) {
                     source.apply(event, woken);
                 }
             }
         });
+        events
     }
 
     /// Gives up: from now on every wait of every source, present or future, fails with an error that tells
@@ -247,17 +299,17 @@ impl ReactorHandle {
 }
 
 impl Shared {
-    /// Makes room for a source. The system does not know it yet.
+    /// Makes room for a source of `descriptor`. The system does not know it yet.
     ///
     /// # Errors
     ///
     /// When the driver has failed, or there are too many sources.
-    pub(crate) fn insert(&self) -> io::Result<Arc<Source>> {
+    pub(crate) fn insert(&self, descriptor: RawFd) -> io::Result<Arc<Source>> {
         let mut table = self.table.lock();
         // Under the lock: a failure is stored before the lock is taken to fail all sources.
         match self.failure.get() {
             Some(failure) => Err(failure.to_error()),
-            None => table.insert(|key| Source::new(key, self.mode.watch())),
+            None => table.insert(descriptor, |key| Source::new(key, self.mode.watch())),
         }
     }
 

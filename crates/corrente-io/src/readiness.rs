@@ -7,8 +7,8 @@
 //! # The word
 //!
 //! ```text
-//! | tick                        | UNARMED | TWICE | IN_VAIN | FAILED | BEHIND | WAITED | READY |
-//! | all the other bits, wrapping|   64    |  32   |   16    |   8    |   4    |   2    |   1   |
+//! | tick                        | DOUBT | UNARMED | TWICE | IN_VAIN | FAILED | BEHIND | WAITED | READY |
+//! | all the other bits, wrapping|  128  |   64    |  32   |   16    |   8    |   4    |   2    |   1   |
 //! ```
 //!
 //! | bit     | set by                      | cleared by                       | means                                            |
@@ -17,9 +17,10 @@
 //! | WAITED  | `poll` under the lock       | an event, under the lock         | somebody may be in the list                      |
 //! | BEHIND  | `set`, `new`                | never                            | a short transfer does not prove that nothing is left |
 //! | FAILED  | `fail`                      | never                            | no event will come any more                      |
-//! | IN_VAIN | `set`                       | `set`, `disarm`                  | the last event found READY set, and nobody waiting |
+//! | IN_VAIN | `set`                       | `set`, `disarm`                  | the last event found READY set without DOUBT, and nobody waiting |
 //! | TWICE   | `set`                       | `set`, `disarm`                  | and so did the one before                        |
 //! | UNARMED | `disarm`                    | `armed`                          | the poller reports nothing until a waiter arms it: `source.rs` |
+//! | DOUBT   | `transferred`               | `set`, `settle`, with READY      | beside READY: there is probably nothing left     |
 //! | tick    | `set` adds one              | never                            | how many events there were                       |
 //!
 //! # Why no readiness is lost
@@ -42,6 +43,20 @@
 //! *WAITED cleared too early?* It is cleared under the lock by whoever empties the list in the same section,
 //! and set under the lock by whoever has just put a waker in. So it is never clear while a waker is in the
 //! list and the lock is free.
+//!
+//! # Doubt
+//!
+//! A read that exactly fills its buffer does not say whether more is there. Where such reads have been followed by
+//! [`TRUST`] tries in vain and by no other, the next one puts the direction in doubt: it stays READY, so that whoever
+//! asks the system may go on asking, but a read of a stream waits for an event without trying first. What comes
+//! after the read is an event; it ends the doubt, or does not let it begin if it was quicker. What was there
+//! before would not be reported. So no doubt is left alone: if no event comes soon, the thread that turns the
+//! reactor asks the system in the waiter's place (`doubts.rs`) and ends the doubt by [`settle`](Readiness::settle),
+//! either as an attempt that would have blocked, or as an event; then trust begins anew.
+//!
+//! A waiter names the doubt in which it waits. If that one has ended, it does not wait, though there may be another
+//! one: that need not be in the list of those that will be settled. Whatever makes a direction ready moves the tick, so
+//! no two doubts have the same name.
 use std::fmt;
 use std::task::{Poll, Waker};
 
@@ -55,14 +70,23 @@ const FAILED: usize = 1 << 3;
 const IN_VAIN: usize = 1 << 4;
 const TWICE: usize = IN_VAIN << 1;
 const UNARMED: usize = 1 << 6;
+const DOUBT: usize = 1 << 7;
 /// One event; the tick is everything from this bit on.
-const TICK: usize = 1 << 7;
+const TICK: usize = 1 << 8;
+
+/// So many tries in vain, each after a read that filled its buffer, and the next is not made.
+const TRUST: usize = 8;
+/// In the habit: the last read has filled its buffer, and nothing was tried since.
+const FILLED: usize = 1 << 8;
 
 /// What is known about one direction of a descriptor, and who waits for more.
 pub struct Readiness {
     // Acquire and release on every access. The word guards only one thing outside itself: the error that
     // was stored before `fail`. The list of waiters is guarded by its lock.
     word: AtomicUsize,
+    /// How many tries were in vain after a read that had filled its buffer; and `FILLED`. Relaxed, and not exact
+    /// where several tasks read: it is advice.
+    habit: AtomicUsize,
     waiters: Mutex<Waiters>,
 }
 
@@ -77,6 +101,12 @@ impl Seen {
     pub fn needs_no_events(self) -> bool {
         self.word & TWICE != 0
     }
+}
+
+/// A doubt, named by the events that came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    tick: usize,
 }
 
 /// The driver is gone: no event will come any more.
@@ -115,7 +145,11 @@ impl Readiness {
     /// transfer may clear it (see [`clear_short`](Self::clear_short)).
     pub fn new(trust_short: bool) -> Self {
         let behind = if trust_short { 0 } else { BEHIND };
-        Self { word: AtomicUsize::new(READY | behind), waiters: Mutex::new(Waiters::default()) }
+        Self {
+            word: AtomicUsize::new(READY | behind),
+            habit: AtomicUsize::new(0),
+            waiters: Mutex::new(Waiters::default()),
+        }
     }
 
     /// Ready, as far as is known? Takes no lock.
@@ -140,8 +174,60 @@ impl Readiness {
         // It does not matter whether it was cleared: the caller looks again in any case.
         let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
             let same_tick = word / TICK == seen.word / TICK;
-            (same_tick && word & unless == 0).then_some(word & !READY)
+            (same_tick && word & unless == 0).then_some(word & !(READY | DOUBT))
         });
+    }
+
+    /// A read tried after `seen` has transferred something, and has `filled` its buffer or not.
+    pub fn transferred(&self, seen: Seen, filled: bool) {
+        let old = self.habit.load(Ordering::Relaxed);
+        // It was tried again at once, and not in vain.
+        let vain = if old & FILLED != 0 { 0 } else { old };
+        let doubt = filled && vain >= TRUST;
+        let new = if filled && !doubt { vain | FILLED } else { vain };
+        if new != old {
+            self.habit.store(new, Ordering::Relaxed);
+        }
+        if doubt {
+            let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+                let same_tick = word / TICK == seen.word / TICK;
+                (same_tick && word & (BEHIND | FAILED) == 0 && word & READY != 0)
+                    .then_some(word | DOUBT)
+            });
+        }
+    }
+
+    /// A read would have blocked.
+    pub fn tried_in_vain(&self) {
+        let old = self.habit.load(Ordering::Relaxed);
+        if old & FILLED != 0 {
+            self.habit.store(((old & !FILLED) + 1).min(TRUST), Ordering::Relaxed);
+        }
+    }
+
+    /// The doubt in which it is.
+    pub fn doubt(&self) -> Option<Doubt> {
+        doubt_in(self.word.load(Ordering::Acquire))
+    }
+
+    /// The system was asked in this `doubt`. If there is something to read, that counts as an event; if not, the doubt
+    /// was right and the direction is not ready any more. Does nothing if the doubt has ended meanwhile.
+    pub fn settle(&self, doubt: Doubt, is_ready: bool, woken: &mut Vec<Waker>) {
+        let settled = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            let settled = match is_ready {
+                true => word.wrapping_add(TICK) & !DOUBT,
+                false => word & !(READY | DOUBT),
+            };
+            (doubt_in(word) == Some(doubt)).then_some(settled)
+        });
+        if is_ready {
+            if let Ok(old) = settled {
+                self.habit.store(0, Ordering::Relaxed);
+                if old & WAITED != 0 {
+                    self.take_all(woken);
+                }
+            }
+        }
     }
 
     /// An event: operations may succeed now. `behind` if it told of anything but plain data or room.
@@ -150,11 +236,12 @@ impl Readiness {
         let behind = if behind { BEHIND } else { 0 };
         let mut old = self.word.load(Ordering::Relaxed);
         loop {
-            let in_vain = match old & (READY | WAITED) {
+            let in_vain = match old & (READY | WAITED | DOUBT) {
                 READY => IN_VAIN | (old & IN_VAIN) << 1,
                 _ => 0,
             };
-            let new = (old & !(IN_VAIN | TWICE)).wrapping_add(TICK) | READY | behind | in_vain;
+            let told = old & !(IN_VAIN | TWICE | DOUBT);
+            let new = told.wrapping_add(TICK) | READY | behind | in_vain;
             match self.word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(now) => old = now,
@@ -211,7 +298,26 @@ impl Readiness {
 
     /// Ready, or `waker` will be woken by the next event. Takes no lock if it is ready.
     pub fn poll(&self, slot: &mut Slot, waker: &Waker) -> Poll<Result<Seen, Failed>> {
-        if let Some(result) = answer(self.word.load(Ordering::Acquire)) {
+        self.poll_unless(None, slot, waker)
+    }
+
+    /// The same, but readiness in this very doubt counts as none.
+    pub fn poll_in_doubt(
+        &self,
+        doubt: Doubt,
+        slot: &mut Slot,
+        waker: &Waker,
+    ) -> Poll<Result<Seen, Failed>> {
+        self.poll_unless(Some(doubt), slot, waker)
+    }
+
+    fn poll_unless(
+        &self,
+        doubt: Option<Doubt>,
+        slot: &mut Slot,
+        waker: &Waker,
+    ) -> Poll<Result<Seen, Failed>> {
+        if let Some(result) = answer(self.word.load(Ordering::Acquire), doubt) {
             return Poll::Ready(result);
         }
         // Wakers are user code: cloned before the lock is taken, dropped after it is given back.
@@ -219,7 +325,7 @@ impl Readiness {
         let mut waiters = self.waiters.lock();
         let replaced = waiters.put(slot, waker);
         let word = self.word.fetch_or(WAITED, Ordering::AcqRel);
-        let (result, taken_back) = match answer(word) {
+        let (result, taken_back) = match answer(word, doubt) {
             Some(result) => (Poll::Ready(result), waiters.take(slot)),
             None => (Poll::Pending, None),
         };
@@ -243,9 +349,15 @@ impl Readiness {
     }
 }
 
-/// What `word` answers to somebody who would wait; `None`: he must.
-fn answer(word: usize) -> Option<Result<Seen, Failed>> {
-    if word & READY != 0 {
+fn doubt_in(word: usize) -> Option<Doubt> {
+    (word & DOUBT != 0).then_some(Doubt { tick: word / TICK })
+}
+
+/// What `word` answers to somebody who would wait; `None`: he must. Readiness in this `doubt` does not count, as long
+/// as an event can come.
+fn answer(word: usize, doubt: Option<Doubt>) -> Option<Result<Seen, Failed>> {
+    let in_doubt = doubt.is_some() && doubt_in(word) == doubt && word & FAILED == 0;
+    if word & READY != 0 && !in_doubt {
         Some(Ok(Seen { word }))
     } else if word & FAILED != 0 {
         Some(Err(Failed))
@@ -263,6 +375,7 @@ impl fmt::Debug for Readiness {
             .field("behind", &(word & BEHIND != 0))
             .field("failed", &(word & FAILED != 0))
             .field("unarmed", &(word & UNARMED != 0))
+            .field("doubt", &(word & DOUBT != 0))
             .field("tick", &(word / TICK))
             .finish()
     }

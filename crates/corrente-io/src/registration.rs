@@ -10,13 +10,15 @@ use std::sync::Arc;
 use polling::PollMode;
 #[cfg(windows)]
 use rustix::fd::AsFd;
-use rustix::fd::AsRawFd;
+use rustix::fd::{AsRawFd, BorrowedFd};
 
 use crate::reactor::Shared;
+use crate::readiness::Doubt;
 use crate::source::{Direction, Interest, Source};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys::epoll;
 use crate::sys::{AsDescriptor, Mode};
+use crate::table::Table;
 
 /// An owner of one descriptor that stays the same.
 ///
@@ -78,7 +80,7 @@ impl<T: StableSource> Registration<T> {
     /// descriptor that is registered already, `ENOSPC` at the limit of watches). Nothing stays behind then;
     /// `io` is dropped.
     pub(crate) fn new(shared: &Arc<Shared>, io: T) -> io::Result<Self> {
-        let source = shared.insert()?;
+        let source = shared.insert(io.as_fd().as_raw_fd())?;
         if let Err(error) = add(shared, &io, source.key()) {
             shared.remove(source.key());
             return Err(error);
@@ -99,6 +101,11 @@ impl<T: StableSource> Registration<T> {
     /// The error of a wait that has failed.
     pub(crate) fn failure(&self) -> io::Error {
         self.shared.failure()
+    }
+
+    /// The source's reading is in `doubt`, and its owner would wait for an event: true if the doubt ends in any case.
+    pub(crate) fn enlist(&self, doubt: Doubt) -> bool {
+        self.shared.doubts.enlist(&self.source, doubt)
     }
 
     /// Sees to it that the system reports `direction`; for a waiter that is in the list already.
@@ -156,6 +163,16 @@ fn add<T: StableSource>(shared: &Shared, io: &T, key: usize) -> io::Result<()> {
     // `io` is never dropped. By the promise of `StableSource` the descriptor is the same one all that time
     // and stays open.
     unsafe { poller.add_with_mode(fd.as_raw_fd(), to_polling(key, armed), trigger) }
+}
+
+/// The descriptor of a source that is in the table.
+pub(crate) fn descriptor<'a>(table: &'a Table, source: &Source) -> BorrowedFd<'a> {
+    let number = table.descriptor(source.key()).expect("the table is borrowed since it was found");
+    // SAFETY: the descriptor must be open as long as it is borrowed. `new` puts the number of the descriptor of its
+    // `io` into the table, and by the promise of `StableSource` that stays open until `io` is dropped or given back.
+    // Before it does either, `delete` takes the source out of the table, for which it needs the table's lock: not while
+    // the table is borrowed.
+    unsafe { BorrowedFd::borrow_raw(number) }
 }
 
 fn to_polling(key: usize, interest: Interest) -> polling::Event {

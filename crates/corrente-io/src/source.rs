@@ -40,6 +40,7 @@
 use std::io;
 use std::task::Waker;
 
+use corrente_shim::atomic::AtomicBool;
 use corrente_shim::sync::Mutex;
 
 use crate::readiness::Readiness;
@@ -126,6 +127,8 @@ pub struct Source {
     lasting: Interest,
     /// What the poller is armed for. The poller is armed under this lock.
     armed: Mutex<Interest>,
+    /// It stands in the list of doubts. Changed only under that list's lock.
+    pub(crate) listed: AtomicBool,
 }
 
 impl Source {
@@ -138,6 +141,7 @@ impl Source {
             oneshot: watch.oneshot,
             lasting: if watch.oneshot { Interest::NONE } else { watch.armed },
             armed: Mutex::new(watch.armed),
+            listed: AtomicBool::new(false),
         }
     }
 

@@ -155,6 +155,14 @@ pub(crate) fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<b
     }
 }
 
+/// Asks the system itself which of these could be read from now. `None` if it does not say.
+pub(crate) fn readable<'a>(fds: impl Iterator<Item = BorrowedFd<'a>>) -> Option<Vec<bool>> {
+    let mut fds: Vec<_> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut fds, Some(&now)).ok()?;
+    Some(fds.iter().map(|fd| !fd.revents().is_empty()).collect())
+}
+
 /// Makes operations on `fd` give `WouldBlock` where they would wait.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::io::ioctl_fionbio(fd, true)?)

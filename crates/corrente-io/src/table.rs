@@ -15,6 +15,7 @@
 use std::io;
 use std::sync::Arc;
 
+use rustix::fd::RawFd;
 use slab::Slab;
 
 use crate::source::Source;
@@ -31,17 +32,27 @@ const INDEX_LIMIT: usize = INDEX_MASK - 2;
 /// All registered sources.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    slab: Slab<Arc<Source>>,
+    slab: Slab<Registered>,
     registrations: usize,
 }
 
+#[derive(Debug)]
+struct Registered {
+    source: Arc<Source>,
+    descriptor: RawFd,
+}
+
 impl Table {
-    /// Takes the place and the key of a new source, which `make` makes from its key.
+    /// Takes the place and the key of a new source of `descriptor`, which `make` makes from its key.
     ///
     /// # Errors
     ///
     /// When all places are taken (2^20 on 32-bit systems).
-    pub(crate) fn insert(&mut self, make: impl FnOnce(usize) -> Source) -> io::Result<Arc<Source>> {
+    pub(crate) fn insert(
+        &mut self,
+        descriptor: RawFd,
+        make: impl FnOnce(usize) -> Source,
+    ) -> io::Result<Arc<Source>> {
         let place = self.slab.vacant_entry();
         if place.key() >= INDEX_LIMIT {
             return Err(io::Error::other("too many descriptors are registered with one reactor"));
@@ -49,20 +60,28 @@ impl Table {
         self.registrations = self.registrations.wrapping_add(1);
         let key = (self.registrations << INDEX_BITS) | place.key();
         let source = Arc::new(make(key));
-        place.insert(Arc::clone(&source));
+        place.insert(Registered { source: Arc::clone(&source), descriptor });
         Ok(source)
     }
 
     /// The source of exactly this registration, if it still exists.
     pub(crate) fn get(&self, key: usize) -> Option<&Source> {
-        let source = self.slab.get(key & INDEX_MASK)?;
-        (source.key() == key).then_some(&**source)
+        self.registered(key).map(|registered| &*registered.source)
+    }
+
+    /// The number of its descriptor.
+    pub(crate) fn descriptor(&self, key: usize) -> Option<RawFd> {
+        self.registered(key).map(|registered| registered.descriptor)
+    }
+
+    fn registered(&self, key: usize) -> Option<&Registered> {
+        self.slab.get(key & INDEX_MASK).filter(|registered| registered.source.key() == key)
     }
 
     /// Ends a registration and gives back the table's share of its source, to be dropped without the lock.
     pub(crate) fn remove(&mut self, key: usize) -> Option<Arc<Source>> {
         self.get(key)?;
-        self.slab.try_remove(key & INDEX_MASK)
+        self.slab.try_remove(key & INDEX_MASK).map(|registered| registered.source)
     }
 
     /// How many sources there are.
@@ -72,7 +91,7 @@ impl Table {
 
     /// Every source.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Source> {
-        self.slab.iter().map(|(_, source)| &**source)
+        self.slab.iter().map(|(_, registered)| &*registered.source)
     }
 }
 
@@ -88,9 +107,9 @@ mod tests {
     #[test]
     fn a_key_names_one_registration_only() {
         let mut table = Table::default();
-        let first = table.insert(source).unwrap().key();
+        let first = table.insert(0, source).unwrap().key();
         assert!(table.remove(first).is_some());
-        let second = table.insert(source).unwrap().key();
+        let second = table.insert(0, source).unwrap().key();
         assert_eq!(first & INDEX_MASK, second & INDEX_MASK, "the place is used again");
         assert!(table.get(first).is_none() && table.remove(first).is_none());
         assert_eq!(table.get(second).map(Source::key), Some(second));
@@ -106,7 +125,7 @@ mod tests {
     #[test]
     fn the_generation_wraps() {
         let mut table = Table { registrations: usize::MAX, ..Table::default() };
-        let first = table.insert(source).unwrap().key();
+        let first = table.insert(0, source).unwrap().key();
         assert_eq!(first >> INDEX_BITS, 0);
         assert!(table.get(first).is_some());
     }

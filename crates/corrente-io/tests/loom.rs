@@ -1,15 +1,15 @@
-//! Every interleaving of the readiness cell, of arming, and of the interrupter.
+//! Every interleaving of the readiness cell, of arming, of doubts, and of the interrupter.
 //!
 //! A descriptor is modelled as a number of bytes under a lock. The system's side of it is an edge that comes
 //! after the bytes, as the kernel's does, or a oneshot interest that is looked at when it is armed and when
-//! bytes come. What is explored is what the crate runs: `readiness.rs`, `source.rs` and `bell.rs` as they are.
+//! bytes come. What is explored is what the crate runs: `readiness.rs`, `source.rs`, `doubts.rs` and `bell.rs` as they are.
 #![cfg(corrente_loom)]
 
 use std::sync::Arc as StdArc;
 use std::task::{Poll, Wake, Waker};
 
 use corrente_io::model::{
-    Bell, Direction, Event, Failed, Interest, Readiness, Slot, Source, Watch,
+    Bell, Direction, Doubts, Event, Failed, Interest, Readiness, Slot, Source, Watch,
 };
 use corrente_shim::atomic::{AtomicBool, AtomicUsize, Ordering};
 use corrente_shim::sync::{Arc, Condvar, Mutex};
@@ -453,6 +453,229 @@ fn nobody_disarms_what_another_waits_for() {
         system.turn(&source, &stop);
         reader.join().unwrap();
         writer.join().unwrap();
+    });
+}
+
+/// What a turn of the reactor sees of the system: events, and that it is over.
+#[derive(Default)]
+struct Events {
+    state: Mutex<Coming>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Coming {
+    events: usize,
+    over: bool,
+    silent: bool,
+}
+
+impl Events {
+    fn change(&self, change: impl FnOnce(&mut Coming)) {
+        change(&mut self.state.lock());
+        self.changed.notify_one();
+    }
+
+    /// Takes the events there are; waits for one, if it may. `None`: it is over.
+    fn take(&self, waits: bool) -> Option<usize> {
+        let mut state = self.state.lock();
+        while waits && state.events == 0 && !state.over {
+            state = self.changed.wait(state);
+        }
+        let events = std::mem::take(&mut state.events);
+        (!state.over).then_some(events)
+    }
+}
+
+/// A source whose reading is in doubt, and what the reactor and its owner share.
+struct Doubted {
+    source: Source,
+    bytes: Bytes,
+    doubts: Doubts,
+    events: Events,
+}
+
+impl Doubted {
+    fn new() -> Arc<Self> {
+        let watch = Watch { armed: Interest::READ, oneshot: false, reports_ends: true };
+        let source = Source::new(7, watch);
+        let readiness = source.direction(Direction::Read);
+        while readiness.doubt().is_none() {
+            let seen = readiness.look().unwrap();
+            readiness.transferred(seen, true);
+            readiness.tried_in_vain();
+        }
+        let (bytes, doubts, events) = Default::default();
+        Arc::new(Self { source, bytes, doubts, events })
+    }
+
+    /// Turns of the reactor, until it is over.
+    fn turns(&self) {
+        let mut over = false;
+        while !over {
+            let mut woken = Vec::new();
+            while !self.doubts.close() {
+                self.settle(&mut woken);
+            }
+            let events = self.events.take(woken.is_empty());
+            self.doubts.open();
+            over = events.is_none();
+            if events.is_some_and(|events| events > 0) {
+                let event = Event { key: 7, readable: true, ..Event::default() };
+                self.source.apply(event, &mut woken);
+            }
+            wake_all(woken);
+        }
+    }
+
+    /// The peer sends something, which is an event unless the system was told to be silent.
+    fn put(&self, bytes: usize) {
+        self.bytes.put(bytes);
+        self.events.change(|state| state.events += usize::from(!state.silent));
+    }
+
+    /// The system is told to report, and to be silent: what is there when it is told to report is an event.
+    fn ask(&self, interest: Interest) -> std::io::Result<()> {
+        self.events.change(|state| {
+            state.silent = !interest.read;
+            state.events += usize::from(interest.read && *self.bytes.0.lock() > 0);
+        });
+        Ok(())
+    }
+
+    fn settle(&self, woken: &mut Vec<Waker>) {
+        for (source, doubt) in self.doubts.take(true, |_| Some(&self.source)) {
+            let is_ready = *self.bytes.0.lock() > 0;
+            source.direction(Direction::Read).settle(doubt, is_ready, woken);
+        }
+    }
+
+    /// A task that reads one byte, waiting as `Async` does for streams.
+    fn read(&self) {
+        let alarm = Alarm::new();
+        let waker = Waker::from(alarm.clone());
+        let mut slot = Slot::new();
+        let readiness = self.source.direction(Direction::Read);
+        loop {
+            let doubt = readiness.doubt().filter(|doubt| self.doubts.enlist(&self.source, *doubt));
+            let waits = doubt.is_some_and(|doubt| {
+                readiness.poll_in_doubt(doubt, &mut slot, &waker).is_pending()
+            });
+            if waits {
+                self.source.arm(Direction::Read, |interest| self.ask(interest)).unwrap();
+                alarm.wait();
+                continue;
+            }
+            match readiness.poll(&mut slot, &waker) {
+                Poll::Ready(Ok(seen)) => match self.bytes.take(1) {
+                    Some(_) => {
+                        readiness.transferred(seen, true);
+                        return readiness.forget(&mut slot);
+                    }
+                    None => {
+                        readiness.tried_in_vain();
+                        readiness.clear(seen);
+                    }
+                },
+                Poll::Ready(Err(failed)) => panic!("{failed:?}"),
+                Poll::Pending => {
+                    self.source.arm(Direction::Read, |interest| self.ask(interest)).unwrap();
+                    alarm.wait();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn who_waits_in_doubt_is_armed() {
+    loom::model(|| {
+        let doubted = Doubted::new();
+        doubted.source.disarm_read(|interest| doubted.ask(interest));
+        let reader = {
+            let doubted = doubted.clone();
+            thread::spawn(move || {
+                doubted.read();
+                doubted.events.change(|state| state.over = true);
+            })
+        };
+        let peer = {
+            let doubted = doubted.clone();
+            thread::spawn(move || doubted.put(1))
+        };
+        doubted.turns();
+        reader.join().unwrap();
+        peer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_doubt_ends_though_no_event_comes() {
+    loom::model(|| {
+        let doubted = Doubted::new();
+        // It was there before the doubt: there will be no event about it.
+        doubted.bytes.put(1);
+        let reader = {
+            let doubted = doubted.clone();
+            thread::spawn(move || {
+                doubted.read();
+                doubted.events.change(|state| state.over = true);
+            })
+        };
+        doubted.turns();
+        reader.join().unwrap();
+        assert_eq!(doubted.source.direction(Direction::Read).waiting(), 0);
+    });
+}
+
+#[test]
+fn what_comes_while_in_doubt_is_seen() {
+    loom::model(|| {
+        let doubted = Doubted::new();
+        let reader = {
+            let doubted = doubted.clone();
+            thread::spawn(move || {
+                doubted.read();
+                doubted.events.change(|state| state.over = true);
+            })
+        };
+        let peer = {
+            let doubted = doubted.clone();
+            thread::spawn(move || {
+                doubted.put(1);
+            })
+        };
+        doubted.turns();
+        reader.join().unwrap();
+        peer.join().unwrap();
+        assert_eq!(doubted.source.direction(Direction::Read).waiting(), 0);
+    });
+}
+
+#[test]
+fn two_in_doubt_are_both_told() {
+    loom::model(|| {
+        let doubted = Doubted::new();
+        let left = Arc::new(AtomicUsize::new(2));
+        let read = |doubted: &Doubted, left: &AtomicUsize| {
+            doubted.read();
+            if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                doubted.events.change(|state| state.over = true);
+            }
+        };
+        let reader = {
+            let (doubted, left) = (doubted.clone(), left.clone());
+            thread::spawn(move || read(&doubted, &left))
+        };
+        let turning = {
+            let doubted = doubted.clone();
+            thread::spawn(move || doubted.turns())
+        };
+        // One event for both: the first to read leaves the other's byte behind, and another doubt.
+        doubted.put(2);
+        read(&doubted, &left);
+        reader.join().unwrap();
+        turning.join().unwrap();
     });
 }
 

@@ -145,3 +145,35 @@ async fn unix_pairs() {
     b.read_to_string(&mut text).await.unwrap();
     assert_eq!(text, "hi");
 }
+
+/// Sends back what comes, four bytes at a time.
+async fn echo_by_four(mut server: UnixStream) {
+    let mut message = [0; 4];
+    while server.read_exact(&mut message).await.is_ok() {
+        server.write_all(&message).await.unwrap();
+    }
+}
+
+#[corrente::test(virtual_time)]
+async fn time_stands_still_while_bytes_are_there() {
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        // Not TCP, whose bytes the kernel may keep back for a moment of a time that does not stand still.
+        let (client, server) = UnixStream::pair().unwrap();
+        drop(create_task(echo_by_four(server)));
+        clients.push(client);
+    }
+    // So often there is nothing behind a message that the servers wait without looking.
+    for _ in 0..20 {
+        for client in &mut clients {
+            client.write_all(b"ping").await.unwrap();
+            client.read_exact(&mut [0; 4]).await.unwrap();
+        }
+    }
+    for client in &mut clients {
+        client.write_all(b"pingpong").await.unwrap();
+        let mut both = [0; 8];
+        timeout(Duration::from_secs(3600), client.read_exact(&mut both)).await.unwrap().unwrap();
+        assert_eq!(&both, b"pingpong");
+    }
+}

@@ -3,7 +3,7 @@ use super::*;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -55,6 +55,40 @@ fn who_reads_without_waiting_is_told_nothing_until_he_waits() {
     assert!(raw_events(&reactor).is_empty() && woken.is_empty());
     peer.write_all(b"x").unwrap();
     reactor.turn(None, &mut woken).unwrap();
+    assert_eq!(woken.len(), 1, "who waits is told");
+}
+
+#[test]
+fn who_waits_in_doubt_after_he_was_told_nothing_is_told() {
+    let mut reactor = Reactor::new().unwrap();
+    let (mut peer, stream) = UnixStream::pair().unwrap();
+    let stream = Async::new(&reactor.handle(), stream).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut read =
+        |len| stream.poll_read_stream(&mut cx, len, |mut stream| stream.read(&mut [0; 16][..len]));
+    let mut woken = Vec::new();
+    // There is never more behind a full read, until it is not tried again.
+    for _ in 0..8 {
+        peer.write_all(b"xy").unwrap();
+        reactor.turn(None, &mut woken).unwrap();
+        while read(2).is_ready() {}
+    }
+    peer.write_all(b"xyxy").unwrap();
+    reactor.turn(None, &mut woken).unwrap();
+    assert!(matches!(read(2), std::task::Poll::Ready(Ok(2))));
+    // Then come events that tell nobody anything, and after a read without further ones another doubt.
+    for _ in 0..3 {
+        let event = Event { readable: true, ..Event::default() };
+        reactor.shared.table.lock().iter().for_each(|source| source.apply(event, &mut woken));
+    }
+    assert!(matches!(read(2), std::task::Poll::Ready(Ok(2))));
+    assert!(read(2).is_pending());
+    woken.clear();
+    // A turn that would wait ends the doubt.
+    reactor.turn(Some(Duration::from_millis(1)), &mut woken).unwrap();
+    assert!(woken.is_empty(), "there is nothing to read");
+    peer.write_all(b"xy").unwrap();
+    reactor.turn(Some(Duration::from_secs(5)), &mut woken).unwrap();
     assert_eq!(woken.len(), 1, "who waits is told");
 }
 

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 #[macro_use]
 mod common;
+mod doubts;
 mod drop_in_flight;
 mod failure;
 mod interrupt;

@@ -10,7 +10,7 @@ use crate::common::Loop;
 use corrente_io::{Async, Reactor, StableSource};
 use rustix::net::SendFlags;
 
-fn tcp_pair() -> (TcpStream, TcpStream) {
+pub fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let server = listener.accept().unwrap().0;
@@ -28,7 +28,7 @@ where
 }
 
 /// Lets the kernel and the reactor see everything that has been sent.
-fn settle(run: &mut Loop) {
+pub fn settle(run: &mut Loop) {
     for _ in 0..3 {
         run.turn(Some(Duration::from_millis(5)));
     }

@@ -82,6 +82,8 @@ impl Driver for SystemDriver {
     }
 
     fn idle(&mut self, ready: &mut Vec<Waker>) -> bool {
+        // What has come already is older than whatever is due later.
+        self.reactor.settle(ready);
         // A deadline may turn out to have been cancelled: then there is a next one.
         while ready.is_empty() {
             let Some(due) = self.timers.next_due() else { return false };
