@@ -11,6 +11,9 @@ use crate::seat::Seat;
 use crate::worker::Worker;
 use corrente_task::Runnable;
 
+/// After so many glances in vain before a sleep only one in so many is made.
+const VAIN: u32 = 8;
+
 impl Worker {
     /// What to poll next. `None`: nothing anywhere, or enough others are searching.
     pub(crate) fn next_task(&self) -> Option<Runnable> {
@@ -84,13 +87,22 @@ impl Worker {
             self.core.searching.set(true);
         }
         let task = self.injected().or_else(|| self.stolen(false)).or_else(|| {
-            self.glance();
+            self.last_glance();
             self.own_task()
         });
         if task.is_some() {
             self.stop_searching();
         }
         task
+    }
+
+    /// A look at the driver before the sleep. It finds what is there with less ado than the sleep does; while there is
+    /// nothing it is a system call too many at each sleep, and mostly left out.
+    fn last_glance(&self) {
+        let vain = self.core.vain_glances.get();
+        let is_made = vain < VAIN || vain % VAIN == 0;
+        let found = is_made && self.glance();
+        self.core.vain_glances.set(if found { 0 } else { vain.wrapping_add(1) });
     }
 
     /// A fair share of the injector, the shard next to this worker first.

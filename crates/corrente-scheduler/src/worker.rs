@@ -52,6 +52,8 @@ pub(crate) struct Core {
     fresh: Cell<u32>,
     /// Polls until the next look outside.
     until_glance: Cell<u32>,
+    /// So many sleeps in a row found nothing by a glance before, or did without.
+    pub(crate) vain_glances: Cell<u32>,
     /// At which poll it last took a task from the back row.
     pub(crate) back_row_at: Cell<u64>,
     /// What is known of the driver's batches.
@@ -79,6 +81,7 @@ impl Core {
             streak: Cell::new(0),
             fresh: Cell::new(FRESH_POLLS),
             until_glance: Cell::new(1),
+            vain_glances: Cell::new(0),
             back_row_at: Cell::new(0),
             batches: Cell::new(Batches::new()),
             in_batch: Cell::new(false),
@@ -391,18 +394,20 @@ impl Worker {
         slot
     }
 
-    /// Looks at the driver without waiting, and wakes whoever it says.
-    pub(crate) fn glance(&self) {
+    /// Looks at the driver without waiting, and wakes whoever it says. True if there was somebody.
+    pub(crate) fn glance(&self) -> bool {
         // A load first: mostly somebody sleeps in the driver, and nobody else need write to its lock.
         if !self.shared.baton.is_free() {
-            return;
+            return false;
         }
-        let Some(mut held) = self.shared.baton.try_take() else { return };
+        let Some(mut held) = self.shared.baton.try_take() else { return false };
         let mut ready = self.core.ready.take();
         self.seat().own.counters.driver_glances.bump();
         held.glance(&mut ready);
         drop(held);
+        let found = !ready.is_empty();
         self.wake_all(ready);
+        found
     }
 
     /// Wakes what a turn of the driver gave. The driver has been given back.

@@ -130,3 +130,33 @@ fn an_idle_pool_does_not_turn_its_driver() {
     let after = (world.turns(), pool.handle().metrics());
     assert_eq!(before, after);
 }
+
+#[test]
+fn a_look_before_each_sleep_is_made_only_while_it_finds_something() {
+    let world = World::real();
+    let pool = pool_in(config(1), &world);
+    let looks_and_waits = || {
+        let worker = &pool.handle().metrics().workers[0];
+        (worker.driver_glances, worker.driver_waits)
+    };
+    block_on(&pool, async {
+        for _ in 0..100 {
+            world.sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let (looks, waits) = looks_and_waits();
+        assert!(waits >= 50 && looks < waits / 2, "{looks} looks before {waits} sleeps");
+        for _ in 0..200 {
+            let mut came = false;
+            std::future::poll_fn(|cx| {
+                if !std::mem::replace(&mut came, true) {
+                    world.event(cx.waker().clone());
+                    return std::task::Poll::Pending;
+                }
+                std::task::Poll::Ready(())
+            })
+            .await;
+        }
+        let waits = looks_and_waits().1 - waits;
+        assert!(waits < 50, "{waits} sleeps though something was there");
+    });
+}
