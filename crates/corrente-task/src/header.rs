@@ -37,10 +37,23 @@ pub(crate) struct Header {
     pub location: &'static Location<'static>,
     pub join: UnsafeCell<Option<Waker>>,
     context: UnsafeCell<Context>,
-    /// The task that this one awaits, if that is all it waits for: see `lane.rs`.
-    lane: UnsafeCell<Option<NonNull<Header>>>,
+    /// See `lane.rs`. Null, the address of a header, or [`SCOPE`].
+    lane: UnsafeCell<*mut Header>,
     notes: AtomicPtr<Notes>,
 }
+
+/// What a task waits for, as far as that fits into a word: see `lane.rs`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Empty,
+    /// Awaits this task, directly below the root.
+    Task(NonNull<Header>),
+    /// Is in a scope that catches cancels, directly below the root.
+    Scope,
+}
+
+/// [`Lane::Scope`] as an address. No header's: those are aligned.
+const SCOPE: *mut Header = ptr::without_provenance_mut(1);
 
 /// How a poll of the future ended.
 pub(crate) enum Polled {
@@ -152,7 +165,7 @@ impl Header {
             location,
             join: UnsafeCell::new(None),
             context: UnsafeCell::new(context),
-            lane: UnsafeCell::new(None),
+            lane: UnsafeCell::new(ptr::null_mut()),
             notes: AtomicPtr::new(ptr::null_mut()),
         }
     }
@@ -224,16 +237,22 @@ impl Header {
 
     /// The caller holds RUNNING.
     #[inline]
-    pub fn lane(&self) -> Option<NonNull<Header>> {
+    pub fn lane(&self) -> Lane {
         // SAFETY: callers (`lane.rs`) are frames and seizers, which hold RUNNING.
-        self.lane.with(|lane| unsafe { *lane })
+        let lane = self.lane.with(|lane| unsafe { *lane });
+        if lane == SCOPE { Lane::Scope } else { NonNull::new(lane).map_or(Lane::Empty, Lane::Task) }
     }
 
     /// The caller holds RUNNING.
     #[inline]
-    pub fn set_lane(&self, target: Option<NonNull<Self>>) {
+    pub fn set_lane(&self, lane: Lane) {
+        let address = match lane {
+            Lane::Empty => ptr::null_mut(),
+            Lane::Task(header) => header.as_ptr(),
+            Lane::Scope => SCOPE,
+        };
         // SAFETY: as for `lane`.
-        self.lane.with_mut(|lane| unsafe { *lane = target });
+        self.lane.with_mut(|lane| unsafe { *lane = address });
     }
 
     pub fn shared_context(&self) -> Option<SharedContext> {

@@ -34,15 +34,16 @@
 use crate::current::{self, Frame};
 use crate::ending::{self, Ending};
 use crate::error::{Cancelled, TaskError, contained, drop_payload};
+use crate::header::Lane;
 use crate::id::TaskId;
 use crate::lane;
 use crate::runnable::{self, Cause};
 use crate::state::{LetGo, Seize, Snapshot};
 use crate::task_ref::TaskRef;
-use crate::tree::{Forward, Found, Key, Kind, Message, Removed, Tree};
+use crate::tree::{Forward, Found, Key, Kind, Message, ROOT, Removed, Tree};
 use crate::waker;
 use std::collections::HashSet;
-use std::task::Context;
+use std::task::{Context, Waker};
 
 /// Borrows the tree. `f` runs no user code and does not borrow it again.
 ///
@@ -132,7 +133,7 @@ pub fn cancelling_here() -> u32 {
 ///
 /// The caller holds RUNNING; the future is gone.
 pub(crate) fn clear(task: &TaskRef) {
-    task.header().set_lane(None);
+    task.header().set_lane(Lane::Empty);
     if task.header().notes_if_any().is_none() {
         return;
     }
@@ -321,17 +322,44 @@ impl Scope {
     }
 
     /// Registers on the first poll, and follows the future where it goes. Returns the node's index.
+    #[inline]
     pub fn enter(&mut self, frame: &Frame, cx: &Context<'_>, kind: impl FnOnce() -> Kind) -> u32 {
         let task = frame.task();
         let parent = frame.node.get();
-        let waker = cx.waker();
-        let foreign = (!waker::is_of(waker, &task)).then_some(waker);
+        let plain = parent == ROOT && waker::is_of(cx.waker(), &task);
+        match &self.place {
+            Some(place) if plain && place.task == *task && lane::holds_scope(&task) => {
+                return place.key.index;
+            }
+            Some(_) => {}
+            None if plain => {
+                let kind = kind();
+                if matches!(kind, Kind::Take) && lane::enter_scope(&task) {
+                    self.place = Some(Place { task: task.clone(), key: Key::FIRST });
+                    return Key::FIRST.index;
+                }
+                return self.enter_tree(&task, parent, None, || kind);
+            }
+            None => {}
+        }
+        let foreign = (!waker::is_of(cx.waker(), &task)).then_some(cx.waker());
+        self.enter_tree(&task, parent, foreign, kind)
+    }
+
+    fn enter_tree(
+        &mut self,
+        task: &TaskRef,
+        parent: u32,
+        foreign: Option<&Waker>,
+        kind: impl FnOnce() -> Kind,
+    ) -> u32 {
         if let Some(place) = self.place.as_ref().filter(|place| place.task == *task) {
-            match with_tree(&task, |tree| tree.revisit(place.key, parent, foreign)) {
+            lane::spill_scope(task);
+            match with_tree(task, |tree| tree.revisit(place.key, parent, foreign)) {
                 Some(true) => return place.key.index,
                 Some(false) => {
                     let next = foreign.cloned();
-                    let old = with_tree(&task, |tree| tree.replace_waker(place.key, next));
+                    let old = with_tree(task, |tree| tree.replace_waker(place.key, next));
                     drop(old);
                     return place.key.index;
                 }
@@ -342,7 +370,8 @@ impl Scope {
         self.leave();
         let waker = foreign.cloned();
         let kind = kind();
-        let key = with_tree(&task, |tree| tree.insert(parent, kind, waker));
+        lane::spill_scope(task);
+        let key = with_tree(task, |tree| tree.insert(parent, kind, waker));
         self.place = Some(Place { task: task.clone(), key });
         key.index
     }
@@ -361,6 +390,9 @@ impl Scope {
             return None;
         }
         let place = self.place.as_ref().filter(|place| frame.is_of(&place.task))?;
+        if lane::holds_scope(&place.task) {
+            return None; // What is dealt out is dealt out in the tree.
+        }
         with_tree(&place.task, |tree| tree.take_request(place.key))
     }
 
@@ -372,6 +404,7 @@ impl Scope {
                 return false;
             }
             let task = &place.task;
+            lane::spill_scope(task);
             let mut found = Found::new(task.id());
             task.header().notes().shared(|shared| {
                 shared.requests += 1;
@@ -391,7 +424,10 @@ impl Scope {
 
     /// A handle by which other threads may interrupt what is below this node.
     pub fn remote(&self) -> Option<(TaskRef, Key)> {
-        self.place.as_ref().map(|place| (place.task.clone(), place.key))
+        let place = self.place.as_ref()?;
+        // The node need not be in the tree yet, but its key must not be given to another: see `lane.rs`.
+        place.task.header().notes();
+        Some((place.task.clone(), place.key))
     }
 
     /// Takes the node out of its tree; a request it has not taken is put back.
@@ -412,6 +448,9 @@ pub(crate) fn spilled(task: &TaskRef, target: &TaskRef) -> Option<Scope> {
 
 fn leave(place: Place) {
     if current::is_polling(&place.task) {
+        if lane::leave_scope(&place.task) {
+            return;
+        }
         if with_tree(&place.task, |tree| tree.remove_plain(place.key)) {
             return;
         }

@@ -27,6 +27,8 @@ pub(crate) struct Key {
 
 impl Key {
     pub const ROOT: Self = Self { index: ROOT, generation: 0 };
+    /// The first node of a tree that has not had any.
+    pub const FIRST: Self = Self { index: 0, generation: 0 };
 }
 
 /// What others send to the holder of RUNNING.

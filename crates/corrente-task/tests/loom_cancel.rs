@@ -266,6 +266,88 @@ fn cancel_and_scope_dropped_elsewhere() {
     });
 }
 
+/// Another thread has a handle for a scope, which ends and is followed by the next: what it interrupts, if anything, is
+/// the one that the handle is for.
+#[test]
+fn interrupter_and_the_next_scope() {
+    loom::model(|| {
+        let queue = Queue::default();
+        let place = Arc::new(Mutex::new(None));
+        let theirs = place.clone();
+        let mut task = queue.spawn(async move {
+            let mut scope = pin!(catch_cancel(rest()));
+            let first = poll_fn(|cx| {
+                let polled = scope.as_mut().poll(cx);
+                if let Some(interrupter) = scope.interrupter() {
+                    *theirs.lock().unwrap() = Some(interrupter);
+                }
+                polled
+            });
+            let first = first.await.is_err();
+            (first, catch_cancel(rest()).await.is_err())
+        });
+        queue.run_one();
+        let interrupter = place.lock().unwrap().take().unwrap();
+        let thread = thread::spawn(move || interrupter.interrupt(None));
+        queue.run_all();
+        thread.join().unwrap();
+        queue.run_all();
+        assert!(matches!(task.try_outcome(), Some(Ok((_, false)))));
+    });
+}
+
+/// A request meets a poll that goes into a scope within the scope that the task rests in: one of the two has it.
+#[test]
+fn cancel_and_nested_scope_entry() {
+    loom::model(|| {
+        let queue = Queue::default();
+        let mut task = queue.spawn(async {
+            let inner = async {
+                rest().await;
+                catch_cancel(pending::<()>()).await.is_err()
+            };
+            catch_cancel(inner).await
+        });
+        queue.run_one();
+        let thread = cancel(task.as_ref());
+        queue.run_one();
+        assert!(thread.join().unwrap());
+        queue.run_all();
+        assert!(matches!(task.try_outcome(), Some(Ok(Ok(true) | Err(_)))));
+    });
+}
+
+/// A scope is dropped on another thread, while its task goes into the next one and a request is on its way.
+#[test]
+fn cancel_and_scope_dropped_elsewhere_and_the_next() {
+    loom::model(|| {
+        let queue = Queue::default();
+        let place = Arc::new(Mutex::new(None::<Scope>));
+        let theirs = place.clone();
+        let mut task = queue.spawn(async move {
+            let mut scope: Scope = Box::pin(catch_cancel(pending()));
+            poll_fn(|cx| {
+                assert!(scope.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            *theirs.lock().unwrap() = Some(scope);
+            rest().await;
+            catch_cancel(pending::<()>()).await.is_err()
+        });
+        queue.run_one();
+        let scope = place.lock().unwrap().take().unwrap();
+        let thread = thread::spawn(move || drop(scope));
+        queue.run_one();
+        assert!(task.cancel());
+        thread.join().unwrap();
+        queue.run_all();
+        // The next scope has it, or the whole task, if the drop kept that from being polled.
+        let outcome = task.try_outcome();
+        assert!(matches!(outcome, Some(Ok(true) | Err(TaskError::Cancelled(_)))), "{outcome:?}");
+    });
+}
+
 /// Two requests at once are two, and end the task once.
 #[test]
 fn cancel_and_cancel() {

@@ -364,3 +364,32 @@ fn a_task_that_yields_is_interrupted_at_the_yield() {
         &["0 Err(Cancelled)"],
     );
 }
+
+/// The next scope may look just like the one that is over.
+#[test]
+fn an_interrupter_of_a_scope_that_is_over_leaves_the_next_one_alone() {
+    check(
+        async {
+            let handle = Arc::new(Mutex::new(None));
+            let theirs = handle.clone();
+            let task = spawn(async move {
+                let mut scope = Box::pin(catch_cancel(nap(10)));
+                let first = std::future::poll_fn(|cx| {
+                    let poll = scope.as_mut().poll(cx);
+                    if let Some(interrupter) = scope.interrupter() {
+                        *theirs.lock().unwrap() = Some(interrupter);
+                    }
+                    poll
+                });
+                log(format!("{:?}", first.await));
+                log(format!("{} {:?}", now(), catch_cancel(nap(30)).await));
+                log(format!("{} {:?}", now(), catch_cancel(nap(30)).await));
+            });
+            nap(20).await;
+            let interrupter = handle.lock().unwrap().take().unwrap();
+            assert!(interrupter.interrupt(None), "void, but the task lives");
+            task.finished().await;
+        },
+        &["Ok(())", "10 Ok(())", "40 Ok(())"],
+    );
+}
