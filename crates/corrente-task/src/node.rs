@@ -208,6 +208,13 @@ impl<F: Future> CatchCancel<F> {
         self.0.scope.interrupt(cancelled)
     }
 
+    /// True if the task that is polled has polled this last, and now does with its own waker: whoever that waker was
+    /// given to then still has the right one.
+    #[inline]
+    pub fn is_at_home(&self, cx: &Context<'_>) -> bool {
+        self.0.scope.is_at_home(cx)
+    }
+
     /// A handle with which others can do the same. None before the first poll, and outside of tasks.
     pub fn interrupter(&self) -> Option<Interrupter> {
         self.0.scope.remote().map(|(task, key)| Interrupter { task, key })

@@ -383,6 +383,17 @@ impl Scope {
         frame?.is_of(&place.task).then_some(place.key.index)
     }
 
+    /// True if it is in the tree of the task that is polled, with that task's own waker.
+    #[inline]
+    pub fn is_at_home(&self, cx: &Context<'_>) -> bool {
+        current::with_frame(|frame| match (frame, &self.place) {
+            (Some(frame), Some(place)) => {
+                frame.is_of(&place.task) && waker::is_of(cx.waker(), &place.task)
+            }
+            _ => false,
+        })
+    }
+
     /// The request that this node was handed, if any. Only while the task is polled.
     #[inline]
     pub fn take_request(&self, frame: &Frame) -> Option<Cancelled> {

@@ -78,6 +78,15 @@ impl Sleep {
         self.deadline <= common.now_cached() || self.deadline <= common.clock.now()
     }
 
+    /// Whether a poll with the waker of the last poll would be pending and change nothing, as far as can be told from
+    /// two loads: it has a timer, and no turn has seen its time, nor have the timers been closed. Whoever was woken by
+    /// either sees it.
+    #[inline]
+    pub fn is_waiting(&self) -> bool {
+        let common = &self.shard.common;
+        self.key.is_some() && self.deadline > common.now_cached() && !common.is_closed()
+    }
+
     /// Waits until `deadline` instead, whether it has ended or not. If it was polled and has not
     /// ended, it wakes the same task then, without being polled in between.
     pub fn reset(&mut self, deadline: Tick) {
@@ -91,8 +100,9 @@ impl Sleep {
 
     /// The first poll, or one after a reset of what had gone.
     fn enter(&mut self, waker: &Waker) -> Poll<Result<(), Closed>> {
-        let ahead = self.deadline.since(self.shard.common.now_cached());
-        if ahead.as_micros() < u128::from(NEAR) && self.is_elapsed() {
+        // In ticks: a `Duration` would cost two divisions.
+        let past = self.shard.common.now_cached().as_micros();
+        if self.deadline.as_micros().saturating_sub(past) < NEAR && self.is_elapsed() {
             return Poll::Ready(Ok(()));
         }
         match self.shard.register(self.deadline, waker.clone()) {

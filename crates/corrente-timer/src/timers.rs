@@ -275,6 +275,7 @@ impl Timers {
     /// Ends the timers: adds the wakers of all of them to `ready`, due or not, and refuses new ones.
     /// Every [`Sleep`](crate::Sleep) whose time has not come ends with [`Closed`].
     pub fn close(&self, ready: &mut Vec<Waker>) {
+        self.inner.common.close();
         for shard in &self.inner.shards {
             shard.close(ready);
         }

@@ -33,17 +33,19 @@ fn it_is_registered_at_the_first_pending_poll_and_only_then() {
     let timers = timers();
     let counter = Counter::new();
     let mut sleep = Sleep::new(&timers, 0, tick(9_000));
-    assert!(timers.is_empty());
+    assert!(timers.is_empty() && !sleep.is_waiting());
     for _ in 0..3 {
         assert_eq!(poll(&mut sleep, &counter.waker()), Poll::Pending);
-        assert_eq!(timers.len(), 1);
+        assert!(timers.len() == 1 && sleep.is_waiting());
     }
     pass_to(&timers, 8_999);
     assert_eq!(counter.count(), 0);
     assert!(!sleep.is_elapsed());
     assert_eq!(poll(&mut sleep, &counter.waker()), Poll::Pending);
+    assert!(sleep.is_waiting());
     pass_to(&timers, 9_000);
     assert_eq!(counter.count(), 1);
+    assert!(!sleep.is_waiting());
     assert!(timers.is_empty() && sleep.is_elapsed());
     assert_eq!(poll(&mut sleep, &counter.waker()), DONE);
     assert_eq!(poll(&mut sleep, &counter.waker()), DONE, "it stays done");
@@ -189,7 +191,9 @@ fn closing_ends_what_waits_with_an_error_and_what_is_past_without() {
 
     timers.clock().advance_to(tick(3_000));
     let mut ready = Vec::new();
+    assert!(waiting.is_waiting() && never.is_waiting());
     timers.close(&mut ready);
+    assert!(!waiting.is_waiting() && !never.is_waiting());
     ready.into_iter().for_each(Waker::wake);
     assert_eq!(counter.count(), 3, "everybody is told");
     for sleep in [&mut waiting, &mut never, &mut unpolled] {

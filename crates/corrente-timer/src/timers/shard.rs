@@ -10,7 +10,7 @@
 
 use std::task::Waker;
 
-use corrente_shim::atomic::{AtomicU64, Ordering};
+use corrente_shim::atomic::{AtomicBool, AtomicU64, Ordering};
 use corrente_shim::sync::{Arc, Mutex};
 
 use super::Closed;
@@ -29,11 +29,17 @@ pub(crate) struct Common {
     pub(crate) clock: Clock,
     /// The latest time a turn has seen.
     seen: AtomicU64,
+    closed: AtomicBool,
 }
 
 impl Common {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { waiting: Waiting::new(), clock, seen: AtomicU64::new(0) }
+        Self {
+            waiting: Waiting::new(),
+            clock,
+            seen: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        }
     }
 
     /// Relaxed: a value read late is only an earlier time, which is past as well. Who was woken by a
@@ -41,6 +47,17 @@ impl Common {
     #[inline]
     pub(crate) fn now_cached(&self) -> Tick {
         Tick::from_micros(self.seen.load(Ordering::Relaxed))
+    }
+
+    /// Relaxed, as in `now_cached`: who was woken by the close reads it.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Comes before anything is given out on account of it.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
     }
 
     /// Comes before anything due at `now` is given out.

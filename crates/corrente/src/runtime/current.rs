@@ -130,6 +130,7 @@ pub(crate) fn get() -> Option<Handle> {
 }
 
 /// The timer shard of this thread: that of its worker.
+#[inline]
 pub(crate) fn shard() -> usize {
     corrente_scheduler::current_worker().unwrap_or(0)
 }

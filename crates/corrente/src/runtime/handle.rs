@@ -248,6 +248,7 @@ impl Handle {
         &self.inner.timers
     }
 
+    #[inline]
     pub(crate) fn timer(&self, deadline: Tick) -> Timer {
         Timer::new(&self.inner.timers, current::shard(), deadline)
     }

@@ -7,11 +7,10 @@
 //! trio scope: branches that run beside it are not touched.)
 
 use crate::runtime::current;
-use crate::time::Sleep;
 use corrente_task::{
-    Cancelled, CatchCancel, Resume, TaskRef, cancelling_here, catch_cancel, current as current_task,
+    CatchCancel, Resume, TaskRef, cancelling_here, catch_cancel, current as current_task,
 };
-use corrente_timer::Tick;
+use corrente_timer::{Sleep, Tick};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -80,7 +79,7 @@ pub fn timeout<F: IntoFuture>(
     limit: impl Into<Option<Duration>>,
     future: F,
 ) -> Timeout<F::IntoFuture> {
-    let limit = limit.into().map_or(Limit::None, Limit::After);
+    let limit = Limit::after(limit.into());
     Timeout::new(limit, future.into_future(), None)
 }
 
@@ -99,7 +98,7 @@ pub fn timeout_at<F: IntoFuture>(
     when: impl Into<Option<Duration>>,
     future: F,
 ) -> Timeout<F::IntoFuture> {
-    let limit = when.into().map_or(Limit::None, |when| Limit::At(Tick::ceil(when)));
+    let limit = Limit::at(when.into());
     Timeout::new(limit, future.into_future(), None)
 }
 
@@ -157,7 +156,7 @@ pub fn timeout_scope<B: Future>(
     limit: impl Into<Option<Duration>>,
     block: impl FnOnce(Deadline) -> B,
 ) -> Timeout<B> {
-    let limit = limit.into().map_or(Limit::None, Limit::After);
+    let limit = Limit::after(limit.into());
     let deadline = Deadline::default();
     Timeout::new(limit, block(deadline.clone()), Some(deadline))
 }
@@ -175,20 +174,92 @@ pub fn timeout_scope_at<B: Future>(
     when: impl Into<Option<Duration>>,
     block: impl FnOnce(Deadline) -> B,
 ) -> Timeout<B> {
-    let limit = when.into().map_or(Limit::None, |when| Limit::At(Tick::ceil(when)));
+    let limit = Limit::at(when.into());
     let deadline = Deadline::default();
     Timeout::new(limit, block(deadline.clone()), Some(deadline))
 }
 
+/// In whole words: with a part of one the compiler would copy a new timeout in pieces that overlap, which costs as much
+/// as an atomic step each.
 #[derive(Clone, Copy)]
 enum Limit {
     None,
-    After(Duration),
+    /// So many ticks after the first poll.
+    After(u64),
     At(Tick),
+}
+
+impl Limit {
+    fn after(limit: Option<Duration>) -> Self {
+        limit.map_or(Self::None, |limit| Self::After(Tick::ceil(limit).as_micros()))
+    }
+
+    fn at(when: Option<Duration>) -> Self {
+        when.map_or(Self::None, |when| Self::At(Tick::ceil(when)))
+    }
+}
+
+/// What ends it in time.
+enum Timer {
+    /// No timer is set, or not yet: a future that is ready at its first poll needs none.
+    Unset(Limit),
+    Set(Sleep),
+}
+
+impl Timer {
+    /// The first poll, from which on the time counts. When it will be over.
+    #[inline]
+    fn begin(&mut self) -> Option<Tick> {
+        match *self {
+            Self::Unset(Limit::After(limit)) => {
+                let now = current::with("timeout", |handle| Tick::ceil(handle.clock().time()));
+                // Both are rounded up, so it is not early; a sum out of range is never.
+                let due = Tick::from_micros(now.as_micros().saturating_add(limit));
+                *self = Self::Unset(Limit::At(due));
+                Some(due)
+            }
+            Self::Unset(Limit::At(due)) => Some(due),
+            Self::Unset(Limit::None) | Self::Set(_) => None,
+        }
+    }
+
+    fn move_to(&mut self, due: Option<Tick>) {
+        match (&mut *self, due) {
+            (Self::Set(sleep), Some(due)) => sleep.reset(due),
+            (_, due) => *self = Self::Unset(due.map_or(Limit::None, Limit::At)),
+        }
+    }
+
+    /// True if the time is over; else the task is woken when it is.
+    #[inline]
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Self::Unset(Limit::At(due)) = *self {
+            *self = Self::Set(current::with("timeout", |handle| handle.timer(due)));
+        }
+        match self {
+            Self::Set(sleep) => Pin::new(sleep).poll(cx).is_ready(),
+            Self::Unset(_) => false,
+        }
+    }
+
+    /// True if a poll with the same waker as the last one would change nothing.
+    #[inline]
+    fn is_waiting(&self) -> bool {
+        match self {
+            Self::Set(sleep) => sleep.is_waiting(),
+            Self::Unset(_) => true,
+        }
+    }
+
+    #[inline]
+    fn stop(&mut self) {
+        *self = Self::Unset(Limit::None);
+    }
 }
 
 /// Where a timeout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u16)] // Leaves no gap in `Progress`.
 enum Phase {
     #[default]
     Created,
@@ -206,46 +277,65 @@ pin_project! {
     pub struct Timeout<F> {
         #[pin]
         inner: CatchCancel<F>,
-        limit: Limit,
-        phase: Phase,
-        // The time is over, but the block is to have the round to itself that it has begun.
-        due: bool,
-        timer: Option<Sleep>,
-        // Requests that the task had when this began.
-        before: u32,
-        restore: Restore,
-        leaving: Option<Resume>,
+        timer: Timer,
+        at: Progress,
         deadline: Option<Deadline>,
+        interrupted: Interrupted,
     }
+}
+
+/// How far it has come. A whole word, for the reason of [`Limit`].
+#[derive(Default)]
+#[repr(align(8))]
+struct Progress {
+    phase: Phase,
+    /// The time is over, but the block is to have the round to itself that it has begun.
+    due: bool,
+    /// The timer has the waker of the task that `inner` was polled by last.
+    settled: bool,
+    /// Requests that the task had when this began.
+    before: u32,
 }
 
 impl<F: Future> Timeout<F> {
     fn new(limit: Limit, future: F, deadline: Option<Deadline>) -> Self {
         Self {
             inner: catch_cancel(future),
-            limit,
-            phase: Phase::Created,
-            due: false,
-            timer: None,
-            before: 0,
-            restore: Restore(None),
-            leaving: None,
+            timer: Timer::Unset(limit),
+            at: Progress::default(),
             deadline,
+            interrupted: Interrupted(None),
         }
     }
 }
 
-/// Takes the request of an expired timeout back, at the latest when the timeout goes.
-struct Restore(Option<TaskRef>);
+/// What few timeouts need, and none that ends in time.
+#[derive(Default)]
+struct Interrupted(Option<Box<Leaving>>);
 
-impl Restore {
+#[derive(Default)]
+struct Leaving {
+    /// The task whose request is to be taken back, at the latest when the timeout goes.
+    restore: Option<TaskRef>,
+    /// A cancel that goes on outwards.
+    resume: Option<Resume>,
+}
+
+impl Interrupted {
+    fn leaving(&mut self) -> &mut Leaving {
+        self.0.get_or_insert_default()
+    }
+
     /// True if there was a request to take back.
+    #[inline]
     fn take_back(&mut self) -> bool {
-        self.0.take().map(|task| task.uncancel()).is_some()
+        let task = self.0.as_mut().and_then(|leaving| leaving.restore.take());
+        task.map(|task| task.uncancel()).is_some()
     }
 }
 
-impl Drop for Restore {
+impl Drop for Interrupted {
+    #[inline]
     fn drop(&mut self) {
         self.take_back();
     }
@@ -255,68 +345,68 @@ impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimeoutError>;
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some(leaving) = this.leaving {
-            return never(Pin::new(leaving).poll(cx));
+        if let Some(Leaving { resume: Some(resume), .. }) = this.interrupted.0.as_deref_mut() {
+            return never(Pin::new(resume).poll(cx));
         }
-        if *this.phase == Phase::Created {
-            *this.phase = Phase::Running;
-            *this.before = cancelling_here();
-            let due = match *this.limit {
-                Limit::None => None,
-                Limit::At(tick) => Some(tick),
-                Limit::After(limit) => {
-                    Some(current::with("timeout", |handle| handle.clock().after(limit)))
-                }
-            };
+        // Whether the timer must be looked at after the inner future, too.
+        let mut look = this.deadline.is_some();
+        if this.at.phase == Phase::Created {
+            this.at.phase = Phase::Running;
+            this.at.before = cancelling_here();
+            let due = this.timer.begin();
             if let Some(deadline) = this.deadline {
                 deadline.enter(due);
             }
-            *this.timer = due.map(Sleep::at);
-        } else if *this.phase == Phase::Running
-            && (*this.due || is_over(this.timer, this.deadline, cx))
-        {
-            *this.phase = Phase::Expired;
-            *this.timer = None;
-            if let Some(deadline) = this.deadline {
-                deadline.leave(Phase::Expired);
-            }
-            if this.inner.as_mut().interrupt(None) {
-                this.restore.0 = current_task();
-            } else {
-                // Outside of every task there is nobody to interrupt: the future is dropped with us.
-                return Poll::Ready(Err(TimeoutError::new()));
+            look = true;
+        } else if this.at.phase == Phase::Running {
+            let quiet = this.at.settled && this.timer.is_waiting() && this.inner.is_at_home(cx);
+            this.at.settled = quiet;
+            if this.at.due || (!quiet || look) && is_over(this.timer, this.deadline, cx) {
+                this.at.phase = Phase::Expired;
+                this.timer.stop();
+                if let Some(deadline) = this.deadline {
+                    deadline.leave(Phase::Expired);
+                }
+                if this.inner.as_mut().interrupt(None) {
+                    this.interrupted.leaving().restore = current_task();
+                } else {
+                    // Outside of every task there is nobody to interrupt: the future is dropped with us.
+                    return Poll::Ready(Err(TimeoutError::new()));
+                }
             }
         }
-        let ended = match this.inner.poll(cx) {
+        let ended = match this.inner.as_mut().poll(cx) {
             Poll::Ready(ended) => ended,
             Poll::Pending => {
                 // A deadline that has passed already interrupts in the next round, as any later one.
-                if *this.phase == Phase::Running && is_over(this.timer, this.deadline, cx) {
-                    *this.due = true;
-                    cx.waker().wake_by_ref();
+                if this.at.phase == Phase::Running {
+                    if look && is_over(this.timer, this.deadline, cx) {
+                        this.at.due = true;
+                        cx.waker().wake_by_ref();
+                    }
+                    this.at.settled = this.at.settled || this.inner.is_at_home(cx);
                 }
                 return Poll::Pending;
             }
         };
-        let expired = *this.phase == Phase::Expired;
-        *this.phase = if expired { Phase::EndedExpired } else { Phase::Ended };
-        *this.timer = None;
+        let expired = this.at.phase == Phase::Expired;
+        this.at.phase = if expired { Phase::EndedExpired } else { Phase::Ended };
+        this.timer.stop();
         if let Some(deadline) = this.deadline {
-            deadline.leave(*this.phase);
+            deadline.leave(this.at.phase);
         }
-        let own = this.restore.take_back();
+        let own = this.interrupted.take_back();
         match ended {
             Ok(value) => Poll::Ready(Ok(value)),
-            Err(_) if own && cancelling_here() <= *this.before => {
+            Err(_) if own && cancelling_here() <= this.at.before => {
                 Poll::Ready(Err(TimeoutError::new()))
             }
-            Err(cancelled) => go_on(this.leaving, cancelled, cx),
+            Err(cancelled) => {
+                let resume = this.interrupted.leaving().resume.insert(cancelled.resume());
+                never(Pin::new(resume).poll(cx))
+            }
         }
     }
-}
-
-fn go_on<T>(leaving: &mut Option<Resume>, cancelled: Cancelled, cx: &mut Context<'_>) -> Poll<T> {
-    never(Pin::new(leaving.insert(cancelled.resume())).poll(cx))
 }
 
 fn never<T>(poll: Poll<std::convert::Infallible>) -> Poll<T> {
@@ -324,19 +414,17 @@ fn never<T>(poll: Poll<std::convert::Infallible>) -> Poll<T> {
 }
 
 /// Polls the timer, after moving it to where the block wants it.
-fn is_over(timer: &mut Option<Sleep>, deadline: &Option<Deadline>, cx: &mut Context<'_>) -> bool {
-    if let Some(moved) = deadline.as_ref().and_then(|deadline| deadline.moved(cx)) {
-        match (&mut *timer, moved) {
-            (Some(timer), Some(when)) => timer.reset(when),
-            (_, when) => *timer = when.map(Sleep::at),
-        }
+#[inline]
+fn is_over(timer: &mut Timer, deadline: &Option<Deadline>, cx: &mut Context<'_>) -> bool {
+    if let Some(due) = deadline.as_ref().and_then(|deadline| deadline.moved(cx)) {
+        timer.move_to(due);
     }
-    timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready())
+    timer.is_over(cx)
 }
 
 impl<F> fmt::Debug for Timeout<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Timeout({:?})", self.phase)
+        write!(f, "Timeout({:?})", self.at.phase)
     }
 }
 
