@@ -47,6 +47,8 @@ pub(crate) struct Info {
 struct State {
     buffer: Vec<u8>,
     start: usize,
+    /// So many bytes are with whoever has taken the buffer to send from it.
+    taken: usize,
     /// None while somebody polls it, and when it is closed.
     sink: Option<Sink>,
     high: usize,
@@ -71,7 +73,7 @@ enum End {
 
 impl State {
     fn left(&self) -> usize {
-        self.buffer.len() - self.start
+        self.buffer.len() - self.start + self.taken
     }
 
     /// So many bytes are sent. Moves what is left to the front when most of the memory is behind it, since a
@@ -95,6 +97,7 @@ impl StreamWriter {
         let state = State {
             buffer: Vec::new(),
             start: 0,
+            taken: 0,
             sink: Some(Box::new(sink)),
             high: HIGH_WATER,
             low: HIGH_WATER / 4,
@@ -172,9 +175,16 @@ impl StreamWriter {
             }
             let buffer = std::mem::take(&mut state.buffer);
             let start = std::mem::take(&mut state.start);
+            state.taken = buffer.len() - start;
             drop(state);
             let polled = Pin::new(&mut sink).poll_write(cx, &buffer[start..]);
             let mut state = self.lock();
+            state.taken = 0;
+            if state.closed {
+                // By an abort in the meantime: what is left goes nowhere.
+                drop(state);
+                return Poll::Ready(());
+            }
             let appended = std::mem::replace(&mut state.buffer, buffer);
             state.start = start;
             state.buffer.extend_from_slice(&appended);
@@ -387,6 +397,7 @@ impl fmt::Debug for StreamWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::Future;
     use std::task::ready;
 
     /// A sink that is always behind: it takes a little, and then has to be asked again.
@@ -416,6 +427,64 @@ mod tests {
             ready!(self.poll_flush(cx))?;
             Poll::Ready(Ok(()))
         }
+    }
+
+    /// A sink that looks at its writer while it is sending.
+    struct Watches {
+        writer: Arc<Mutex<Option<StreamWriter>>>,
+        watch: fn(&StreamWriter),
+    }
+
+    impl AsyncWrite for Watches {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let writer = self.writer.lock().unwrap().clone();
+            (self.watch)(&writer.unwrap());
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Writes a thousand bytes to a sink that watches; what the writer looks like afterwards.
+    fn watched(watch: fn(&StreamWriter)) -> StreamWriter {
+        let run = crate::Builder::new().fifo().run(async {
+            let (place, handle) = (Arc::default(), Handle::current().unwrap());
+            let sink = Watches { writer: Arc::clone(&place), watch };
+            let writer = StreamWriter::new(sink, Info::default(), handle, |_| ());
+            *place.lock().unwrap() = Some(writer.clone());
+            writer.set_limits(100, 10);
+            writer.write(&[0; 1000]);
+            *place.lock().unwrap() = None;
+            writer
+        });
+        run.unwrap()
+    }
+
+    #[test]
+    fn what_is_being_sent_is_not_sent_yet() {
+        let writer = watched(|writer| {
+            let mut drained = std::pin::pin!(writer.drain());
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(drained.as_mut().poll(&mut cx).is_pending(), "a thousand bytes are not sent");
+        });
+        assert_eq!(writer.lock().left(), 0);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_is_sent_during_an_abort() {
+        let writer = watched(StreamWriter::abort);
+        let state = writer.lock();
+        assert!(state.closed && state.sink.is_none() && state.left() == 0);
     }
 
     #[test]
