@@ -1,17 +1,17 @@
 //! When a worker need not ask again whether somebody sleeps who could take what waits behind it.
 //!
 //! To ask costs a full fence at each push (`idle.md`), and while all are busy the answer is no. A worker that has asked
-//! once need not ask again as long as its queue is longer than what it may keep to itself: whoever lies down meanwhile
-//! looks at the queue, finds it too long, and gets up. One worker owns an [`Offered`] and tells it the length after each
-//! push. What always holds: since it last asked, the queue was longer than the worker's patience at every moment, as far
+//! once need not ask again as long as its queue is longer than what anybody may keep to himself: whoever lies down
+//! meanwhile looks at the queue, finds it too long, and gets up. One worker owns an [`Offered`] and tells it the length after each
+//! push. What always holds: since it last asked, the queue was longer than [`PATIENCE`] at every moment, as far
 //! as the worker can see; and it asks whenever it cannot tell.
 //!
 //! As far as it can see: thieves may have been there since it looked at the front of its queue, and one of them may
 //! have seen a short queue and lain down before this push was there to be seen. Then one item more than it should waits
 //! behind this worker until its next push, which sees the queue shrunk, or until it has polled them, or for as long as
-//! the watchdog lets items wait behind a long poll. Hence only a worker with patience does without asking: its polls
-//! are known to be short, and it is watched.
+//! the watchdog lets items wait behind a long poll. Hence only a worker that is watched may do without asking.
 
+use crate::seat::PATIENCE;
 use std::cell::Cell;
 
 /// See the module.
@@ -25,16 +25,19 @@ impl Offered {
         Self { length: Cell::new(0) }
     }
 
-    /// Something was put into the queue, which has this length now. True if the worker must ask who sleeps.
+    /// One item was put into the queue, which has this length now. True if the worker need not ask who sleeps.
     #[inline]
-    pub(crate) fn must_ask(&self, length: usize, patience: usize) -> bool {
+    pub(crate) fn covers(&self, length: usize) -> bool {
         let asked_at = self.length.get();
-        // It has not become shorter, and nothing was pushed but this one item. So it was never more than one shorter.
-        if patience > 0 && asked_at > patience + 1 && length >= asked_at {
-            return false;
-        }
+        // It is no shorter than then, and only this item was put in since it was last looked at: so it was one shorter
+        // in between, at most.
+        asked_at > PATIENCE + 1 && length >= asked_at
+    }
+
+    /// The worker, which is watched, asks when the queue has this length.
+    #[inline]
+    pub(crate) fn ask(&self, length: usize) {
         self.length.set(length);
-        true
     }
 
     /// Several items were put in at once, or one without asking: the length says nothing any more.
@@ -48,20 +51,23 @@ impl Offered {
 mod tests {
     use super::*;
 
-    const PATIENCE: usize = 4;
-
-    /// Pushes and pops as told, and checks what always holds against the lengths in between.
-    fn run(steps: &[isize], patience: usize) -> Vec<bool> {
+    /// Pushes and pops as told, and checks what always holds against the lengths in between. Whether it asked at each
+    /// push.
+    fn run(steps: &[isize]) -> Vec<bool> {
         let (offered, mut length, mut least) = (Offered::new(), 0_usize, 0);
         let mut answers = Vec::new();
         for step in steps {
             length = length.saturating_add_signed(*step);
             least = least.min(length);
             if *step == 1 {
-                let asks = offered.must_ask(length, patience);
-                assert!(asks || least > patience, "{length} after {least}, and nobody was asked");
-                answers.push(asks);
-                if asks {
+                let covered = offered.covers(length);
+                assert!(
+                    !covered || least > PATIENCE,
+                    "{length} after {least}, and nobody is asked"
+                );
+                answers.push(!covered);
+                if !covered {
+                    offered.ask(length);
                     least = length;
                 }
             }
@@ -71,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_grows_is_offered_until_it_is_too_long_to_be_overlooked() {
-        let asked = run(&[1; 10], PATIENCE);
+        let asked = run(&[1; 10]);
         assert_eq!(asked, [true, true, true, true, true, true, false, false, false, false]);
     }
 
@@ -79,16 +85,11 @@ mod tests {
     fn turns_of_a_long_queue_ask_once_and_thieves_make_it_ask_again() {
         let mut steps = [1; 20].to_vec();
         steps.extend([-1, 1].repeat(50));
-        assert_eq!(run(&steps, PATIENCE).iter().filter(|asks| **asks).count(), 6);
+        assert_eq!(run(&steps).iter().filter(|asks| **asks).count(), 6);
         // Thieves leave more than it may keep to itself, and then they leave less.
         steps.extend([-15, 1, -2, 1, 1, 1, 1]);
-        let asked = run(&steps, PATIENCE);
+        let asked = run(&steps);
         assert_eq!(asked[asked.len() - 5..], [false, true, true, false, false]);
-    }
-
-    #[test]
-    fn who_has_no_patience_asks_always() {
-        assert!(run(&[1; 100], 0).into_iter().all(|asks| asks));
     }
 
     #[test]
@@ -106,14 +107,15 @@ mod tests {
                 }
             })
             .collect();
-        assert!(run(&steps, PATIENCE).contains(&false));
+        assert!(run(&steps).contains(&false));
     }
 
     #[test]
     fn what_is_put_in_without_asking_is_forgotten() {
         let offered = Offered::new();
-        assert!(offered.must_ask(10, PATIENCE) && !offered.must_ask(10, PATIENCE));
+        offered.ask(10);
+        assert!(offered.covers(10) && !offered.covers(9));
         offered.forget();
-        assert!(offered.must_ask(30, PATIENCE));
+        assert!(!offered.covers(30));
     }
 }

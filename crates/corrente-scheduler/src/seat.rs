@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// So many items may wait behind a worker with short polls without another worker being woken: a wake
 /// across cores costs more than they do.
-const PATIENCE: usize = 4;
+pub(crate) const PATIENCE: usize = 4;
 
 /// See the module.
 pub(crate) struct Seat {
@@ -77,6 +77,12 @@ impl Seat {
             advice: CachePadded::new(advice),
             watched,
         }
+    }
+
+    /// Somebody finds out when its polls become long.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// So many items in the queue wake nobody. Where nobody finds out that polls have become long, they may be.

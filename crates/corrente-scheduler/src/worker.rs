@@ -216,7 +216,7 @@ impl Worker {
                     Ok(()) => self.note_newcomers(),
                     Err(runnable) => self.enqueue(runnable),
                 }
-                self.offer(self.backlog());
+                self.offer(0);
             }
         }
     }
@@ -227,7 +227,7 @@ impl Worker {
         match self.core.newcomers.add_behind_children(runnable) {
             Ok(()) => {
                 self.note_newcomers();
-                self.offer(self.backlog().saturating_sub(1));
+                self.offer(1);
             }
             Err(runnable) if self.core.queue.len() > SHORT => self.push_next(runnable),
             Err(runnable) => self.push_back(runnable),
@@ -249,7 +249,7 @@ impl Worker {
     fn push_next(&self, runnable: Runnable) {
         if let Some(displaced) = self.put_next(runnable) {
             self.enqueue(displaced);
-            self.offer(self.backlog());
+            self.offer(0);
         }
     }
 
@@ -258,7 +258,7 @@ impl Worker {
     #[inline]
     fn push_back(&self, runnable: Runnable) {
         self.enqueue(runnable);
-        self.offer(self.backlog().saturating_sub(1));
+        self.offer(1);
     }
 
     /// Where polls are long, a task that yields lets all others go first, also those that become ready later. See the
@@ -355,11 +355,19 @@ impl Worker {
         task
     }
 
-    /// `backlog` items wait behind this worker. Wakes somebody if that is more than they may.
+    /// Something was put where it waits behind this worker. Wakes somebody if more waits there than may. `own`: so many
+    /// of these items are this worker's own next poll.
     #[inline]
-    fn offer(&self, backlog: usize) {
-        let threshold = self.seat().threshold();
-        if backlog > threshold && self.core.offered.must_ask(self.core.queue.len(), threshold) {
+    fn offer(&self, own: usize) {
+        let length = self.core.queue.len();
+        if self.core.offered.covers(length) {
+            return;
+        }
+        let seat = self.seat();
+        if (length + self.core.newcomers.len()).saturating_sub(own) > seat.threshold() {
+            if seat.is_watched() {
+                self.core.offered.ask(length);
+            }
             self.wake_somebody();
         }
     }
@@ -426,8 +434,8 @@ impl Worker {
             // One of them is this worker's own next poll.
             let back_row = usize::from(!self.shared.back_row.is_empty());
             let backlog = (self.backlog() + back_row).saturating_sub(1);
-            if batches.is_worth(backlog) {
-                self.offer(backlog);
+            if backlog > self.seat().threshold() && batches.is_worth(backlog) {
+                self.wake_somebody();
             }
             // A wake takes time, too, which is not theirs.
             batches.begin(wakes, self.polls());
