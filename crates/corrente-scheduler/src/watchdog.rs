@@ -24,6 +24,9 @@ const TICK: Duration = Duration::from_micros(200);
 /// The shortest time from one look to the next while no worker sleeps: then there is nobody to send to the rescue, and
 /// on a machine whose cores are all at work the looks themselves take time from it.
 const TICK_BUSY: Duration = Duration::from_micros(800);
+/// So many times the interval of glances is made where polls are known to be so short that it takes no longer than
+/// `GLANCE`.
+const SHORT_POLLS: u32 = 4;
 /// The longest time from one look to the next.
 const TICK_MAX: Duration = Duration::from_micros(1600);
 /// After so many ticks in which nothing waited behind long polls the next ones take twice as long.
@@ -237,7 +240,8 @@ impl Watch {
                 }
                 Verdict::Moving(polls) => {
                     watched.stuck = None;
-                    let long = advise(seat, polls, now - last, shared.config.driver_interval);
+                    let limit = shared.config.driver_interval.saturating_mul(SHORT_POLLS);
+                    let long = advise(seat, polls, now - last, limit);
                     calm &= !(long && something_waits(shared, seat));
                 }
                 Verdict::Stuck => {

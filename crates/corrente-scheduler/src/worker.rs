@@ -160,8 +160,9 @@ impl Worker {
         }
         // After a long poll at once: the countdown was begun when polls were short, and each of those that
         // it still counts may be as long as this one.
+        // So it is with the watchdog's advice, which may have come since.
         let left = if was_stuck { 0 } else { self.core.until_glance.get().saturating_sub(1) };
-        self.core.until_glance.set(left);
+        self.core.until_glance.set(left.min(seat.advice.glance_every()));
     }
 
     /// How many polls it has made.
@@ -175,8 +176,7 @@ impl Worker {
     pub(crate) fn glance_is_due(&self) -> bool {
         let due = self.core.until_glance.get() == 0;
         if due {
-            let advised = self.seat().advice.glance_every();
-            self.core.until_glance.set(advised.clamp(1, self.shared.config.driver_interval.max(1)));
+            self.core.until_glance.set(self.seat().advice.glance_every().max(1));
         }
         due
     }
