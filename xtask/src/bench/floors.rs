@@ -2,8 +2,8 @@
 //!
 //! A floor is a standalone program of `benches/floor`, called like the workload, that prints the workload's figures. It
 //! has no runtime: no task but those that it knows, no fairness beyond what the work needs, no cancelling. Here it takes
-//! turns with the runtimes as if it were one of them. A row is here if some peer has been seen ahead of corrente in it.
-//! Where the floor is far below, there is something to win; docs/src/benchmarks.md says what.
+//! turns with the runtimes as if it were one of them. A row is here if some peer has been seen ahead of corrente in it, or to
+//! show that little is left to win. Where the floor is far below, there is something to win; docs/src/benchmarks.md says what.
 
 use super::options::Options;
 use super::results::{OURS, Results, Spread};
@@ -12,7 +12,8 @@ use super::sampler::FLOOR;
 use super::table::{align, number, unit};
 
 /// The rows that have a floor.
-const FLOORS: &[&str] = &["ping_pong", "timers_cpu", "echo_1", "echo_1000", "idle_task_bytes"];
+const FLOORS: &[&str] =
+    &["ping_pong", "ping_pair", "timers_cpu", "echo_1", "echo_1000", "idle_task_bytes"];
 
 fn rows() -> impl Iterator<Item = &'static Row> {
     METRICS.iter().filter(|row| FLOORS.contains(&row.name))

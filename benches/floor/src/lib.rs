@@ -1,0 +1,4 @@
+//! What several floors share. Each program is in `src/bin`.
+#![forbid(unsafe_code)]
+
+pub mod pairs;
