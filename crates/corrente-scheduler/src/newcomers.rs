@@ -79,8 +79,11 @@ impl Newcomers {
     /// A task that `parent` has spawned, behind its siblings. `Err`: there is no room.
     #[inline]
     pub(crate) fn add(&self, task: Runnable, parent: u64) -> Result<(), Runnable> {
-        let mut order = self.order.borrow_mut();
         let (parent, len) = (short(parent), self.len());
+        if len == ROOM {
+            return Err(task);
+        }
+        let mut order = self.order.borrow_mut();
         let siblings = order.parents[..len].iter().rev().take_while(|p| **p == parent).count();
         let at = len - siblings;
         self.insert(&mut order, task, at, parent)
