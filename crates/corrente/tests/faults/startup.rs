@@ -5,6 +5,7 @@ use corrente::{Builder, create_task, sleep, to_thread};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -63,10 +64,13 @@ impl Nobody {
         let number = test.bytes().fold(std::process::id(), |sum, byte| sum + u32::from(byte));
         let user = 64_000 + number % 1_500;
         let program = std::env::temp_dir().join(format!("corrente-faults-{user}"));
-        match std::fs::copy(std::env::current_exe().expect("a path"), &program) {
-            Ok(_) => Some(Self { user, program }),
-            Err(error) => {
-                eprintln!("SKIPPED: {test}: no place for a copy of this program: {error}");
+        // By a process of its own: a child that another test starts meanwhile would inherit a descriptor that writes to
+        // the copy, and as long as it has that the copy cannot be executed.
+        let original = std::env::current_exe().expect("a path");
+        match Command::new("cp").arg(original).arg(&program).status() {
+            Ok(status) if status.success() => Some(Self { user, program }),
+            outcome => {
+                eprintln!("SKIPPED: {test}: no place for a copy of this program: {outcome:?}");
                 None
             }
         }
