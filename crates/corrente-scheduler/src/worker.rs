@@ -159,8 +159,7 @@ impl Worker {
             seat.own.set_fresh(fresh > 1);
         }
         // After a long poll at once: the countdown was begun when polls were short, and each of those that
-        // it still counts may be as long as this one.
-        // So it is with the watchdog's advice, which may have come since.
+        // it still counts may be as long as this one. The watchdog may have advised to look earlier meanwhile, too.
         let left = if was_stuck { 0 } else { self.core.until_glance.get().saturating_sub(1) };
         self.core.until_glance.set(left.min(seat.advice.glance_every()));
     }
