@@ -35,6 +35,7 @@ const WORKLOADS: &[Workload] = &[
     ("timeout_task", |times| Box::pin(timeout_tasks(times))),
     ("sleep_dropped", |times| Box::pin(sleeps(times))),
     ("lock", |times| Box::pin(lock(times))),
+    ("lock_line", |times| Box::pin(lock_line(times))),
     ("semaphore", |times| Box::pin(semaphore(times))),
     ("queue", |times| Box::pin(queue(times))),
     ("oneshot", |times| Box::pin(one_value(times))),
@@ -185,6 +186,28 @@ async fn lock(times: usize) {
         *lock.lock().await += 1;
     }
     assert_eq!(lock.into_inner(), times);
+}
+
+/// Eight tasks in one line: each lock is handed on, eight in one piece of work.
+async fn lock_line(times: usize) {
+    let lock = Arc::new(Lock::new(0usize));
+    let tasks = (0..8).map(|_| {
+        let lock = Arc::clone(&lock);
+        create_task(async move {
+            for _ in 0..times {
+                let mut count = lock.lock().await;
+                *count += 1;
+                // The others come to the line before it is handed on for the first time.
+                if *count == 1 {
+                    yield_now().await;
+                }
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await;
+    }
+    assert_eq!(*lock.lock().await, 8 * times);
 }
 
 /// A free permit, taken and given back.
