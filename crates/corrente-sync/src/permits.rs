@@ -26,6 +26,8 @@ use crate::diagnostics::{self, What};
 use crate::wait_queue::Held;
 use corrente_shim::atomic::{AtomicU64, AtomicUsize, Ordering};
 use corrente_shim::sync::Mutex;
+use std::task::Waker;
+use std::thread::panicking;
 
 /// Somebody waits.
 const QUEUED: usize = 1;
@@ -198,7 +200,38 @@ impl Permits {
     /// Somebody gave units while there was a line, or has them `in_hand`.
     #[inline(never)]
     fn serve(&self, in_hand: usize) {
-        self.hand_out(&mut Held::lock(&self.line), in_hand);
+        let mut line = self.line.lock();
+        match self.hand_on(&mut line, in_hand) {
+            // Nothing is left, so the next one gets nothing, unless it wants nothing.
+            Some(waker) if line.first() != Some(0) => {
+                drop(line);
+                waker.wake();
+            }
+            Some(waker) => {
+                let mut held = Held::new(line);
+                held.parts().1.push(waker, 0);
+                self.hand_out(&mut held, 0);
+            }
+            None => self.hand_out(&mut Held::new(line), in_hand),
+        }
+    }
+
+    /// `hand_out` for the usual case, always that of a contended lock: the first in line wants just what is in hand,
+    /// and nothing else is free. Gives back who is to be woken outside the lock.
+    #[inline]
+    fn hand_on(&self, line: &mut Line, in_hand: usize) -> Option<Waker> {
+        // Relaxed: where nothing is free there is nothing to be seen of who gave it.
+        if in_hand == 0 || self.word.load(Ordering::Relaxed) / ONE != 0 || panicking() {
+            return None;
+        }
+        let (ticket, waker) = line.call_if_first_wants(in_hand)?;
+        // The steps of `hand_out`, in its order.
+        self.unclaimed.fetch_add(1, Ordering::Relaxed);
+        if line.is_empty() {
+            self.word.fetch_and(!QUEUED, Ordering::Release);
+        }
+        self.called.store(ticket, Ordering::Release);
+        Some(waker)
     }
 
     /// Grants what is free, and what is `in_hand`, to those in front. Units that go from hand to hand
@@ -246,6 +279,7 @@ impl Permits {
 mod tests {
     use super::*;
     use futures_lite::future::{block_on, poll_once};
+    use std::future::Future;
 
     /// Whoever holds the line's lock cannot be waited for: so nothing here takes it.
     #[test]
@@ -281,5 +315,52 @@ mod tests {
         assert!(permits.has_line() && permits.has_unclaimed());
         block_on(waiting);
         assert!(!permits.has_line() && !permits.has_unclaimed());
+    }
+
+    /// A waiter that wants nothing stands behind one that gets all there is.
+    #[test]
+    fn who_wants_nothing_is_called_with_the_one_before() {
+        let permits = Permits::new(1, What::Semaphore);
+        block_on(permits.acquire(1));
+        let mut one = Box::pin(permits.acquire(1));
+        let mut none = Box::pin(permits.acquire(0));
+        assert!(block_on(poll_once(one.as_mut())).is_none());
+        assert!(block_on(poll_once(none.as_mut())).is_none());
+        permits.release(1);
+        assert!(block_on(poll_once(none.as_mut())).is_some());
+        assert!(block_on(poll_once(one.as_mut())).is_some());
+        assert_eq!((permits.free(), permits.has_line()), (0, false));
+    }
+
+    struct Touchy;
+
+    impl std::task::Wake for Touchy {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("the second panic");
+        }
+    }
+
+    /// A second panic would abort the process.
+    #[test]
+    fn units_are_handed_on_while_a_panic_unwinds() {
+        struct Releases<'a>(&'a Permits);
+        impl Drop for Releases<'_> {
+            fn drop(&mut self) {
+                self.0.release(1);
+            }
+        }
+        let permits = Permits::new(1, What::Semaphore);
+        block_on(permits.acquire(1));
+        let mut waiting = Box::pin(permits.acquire(1));
+        let waker = Waker::from(std::sync::Arc::new(Touchy));
+        let mut context = std::task::Context::from_waker(&waker);
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        let unwinds = std::panic::AssertUnwindSafe(|| {
+            let _releases = Releases(&permits);
+            panic!("the first panic");
+        });
+        let first = std::panic::catch_unwind(unwinds).expect_err("it panics");
+        assert_eq!(first.downcast_ref::<&str>(), Some(&"the first panic"));
+        block_on(waiting);
     }
 }

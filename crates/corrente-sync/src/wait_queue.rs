@@ -34,7 +34,12 @@ pub(crate) struct Held<'a, S> {
 impl<'a, S> Held<'a, S> {
     #[inline]
     pub(crate) fn lock(mutex: &'a Mutex<S>) -> Self {
-        Self { shared: mutex.lock(), wakers: Wakers::new() }
+        Self::new(mutex.lock())
+    }
+
+    #[inline]
+    pub(crate) fn new(shared: MutexGuard<'a, S>) -> Self {
+        Self { shared, wakers: Wakers::new() }
     }
 
     /// What the lock protects, and the wakers of those who are granted.

@@ -32,23 +32,26 @@ impl<'a> Acquire<'a> {
     /// The first poll that finds no way round the line.
     fn enter(&mut self, waker: &Waker) -> Poll<()> {
         // Cloned, and dropped if it is not needed, outside the lock: it is user code.
-        let mut waker = Some(waker.clone());
+        let waker = waker.clone();
         let permits = self.permits;
-        let mut held = Held::lock(&permits.line);
-        let line = held.parts().0;
-        if line.is_empty() {
+        let mut line = permits.line.lock();
+        let opens = line.is_empty();
+        if opens {
             if permits.try_acquire(self.units) {
+                drop(line);
+                drop(waker);
                 return Poll::Ready(());
             }
             permits.open_line();
         }
-        if let Some(waker) = waker.take() {
-            self.booked = diagnostics::begin(permits.what, permits.address());
-            // Relaxed: it changes only under the lock.
-            let called = permits.called.load(Ordering::Relaxed);
-            self.ticket = line.push(waker, self.units, self.booked, called);
+        self.booked = diagnostics::begin(permits.what, permits.address());
+        // Relaxed: it changes only under the lock.
+        let called = permits.called.load(Ordering::Relaxed);
+        self.ticket = line.push(waker, self.units, self.booked, called);
+        // Behind others there is nothing to be had: see what always holds.
+        if opens {
+            permits.hand_out(&mut Held::new(line), 0);
         }
-        permits.hand_out(&mut held, 0);
         Poll::Pending
     }
 

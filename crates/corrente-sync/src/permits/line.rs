@@ -69,6 +69,18 @@ impl Line {
         Some(first.ticket)
     }
 
+    /// Calls the first in line if it wants exactly this, and the book of waits need not be told. Gives back its ticket
+    /// and its waker.
+    #[inline]
+    pub(super) fn call_if_first_wants(&mut self, units: usize) -> Option<(u64, Waker)> {
+        let first = self.0.front_mut().filter(|first| first.units == units && first.booked == 0)?;
+        let waker = first.waker.take()?;
+        let ticket = first.ticket;
+        self.0.pop_front();
+        self.trim();
+        Some((ticket, waker))
+    }
+
     /// The waker of one who has not been called.
     pub(super) fn waker(&mut self, ticket: u64) -> &mut Waker {
         self.place(ticket).waker.as_mut().expect("it has not left")
@@ -93,6 +105,13 @@ impl Line {
     /// Takes places that were left from the front.
     #[inline]
     fn trim(&mut self) {
+        if self.0.front().is_none_or(|first| first.waker.is_none()) {
+            self.trim_some();
+        }
+    }
+
+    #[cold]
+    fn trim_some(&mut self) {
         while self.0.front().is_some_and(|first| first.waker.is_none()) {
             self.0.pop_front();
         }
