@@ -37,10 +37,17 @@ pub(crate) struct JobHome {
 impl Schedule for Home {
     #[inline]
     fn schedule(&self, runnable: Runnable, cause: Cause) {
-        match context::this_worker() {
-            // The hot path: a worker of this pool wakes.
-            Some(worker) if worker.shared.id == self.runtime => worker.push(runnable, cause),
-            _ => deliver(self.runtime, runnable, Shared::push),
+        let mut runnable = Some(runnable);
+        // The hot path: a worker of this pool wakes. A push runs no user code.
+        context::worker(|worker| {
+            if worker.shared.id == self.runtime {
+                if let Some(runnable) = runnable.take() {
+                    worker.push(runnable, cause);
+                }
+            }
+        });
+        if let Some(runnable) = runnable {
+            deliver(self.runtime, runnable, Shared::push);
         }
     }
 

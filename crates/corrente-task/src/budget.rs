@@ -18,40 +18,45 @@ const UNLIMITED: u32 = u32::MAX;
 /// So many refusals within one poll, and there is a new budget.
 const REFUSALS: u32 = 1024;
 
-corrente_shim::local! {
-    /// What is left of this poll's budget.
-    static LEFT: Cell<u32> = Cell::new(UNLIMITED);
-}
-
-corrente_shim::local! {
+struct Budget {
+    /// What is left for this poll.
+    left: Cell<u32>,
     /// How often this poll was refused since its budget ran out.
-    static REFUSED: Cell<u32> = Cell::new(0);
+    refused: Cell<u32>,
+    /// What a poll begins with on this thread.
+    each: Cell<u32>,
 }
 
 corrente_shim::local! {
-    /// What a poll begins with on this thread.
-    static EACH: Cell<u32> = Cell::new(BUDGET);
+    static HERE: Budget = Budget {
+        left: Cell::new(UNLIMITED),
+        refused: Cell::new(0),
+        each: Cell::new(BUDGET),
+    };
 }
 
 /// A new poll begins on this thread. Returns what an interrupted poll had left, for [`restore`].
 #[inline]
 pub(crate) fn begin() -> u32 {
-    let each = EACH.try_with(Cell::get).unwrap_or(UNLIMITED);
-    let _ = REFUSED.try_with(|refused| refused.set(0));
-    LEFT.try_with(|left| left.replace(each)).unwrap_or(UNLIMITED)
+    let begin = |here: &Budget| {
+        here.refused.set(0);
+        here.left.replace(here.each.get())
+    };
+    HERE.try_with(begin).unwrap_or(UNLIMITED)
 }
 
 /// The poll is over; the one that it interrupted, if any, goes on.
 #[inline]
 pub(crate) fn restore(left: u32) {
-    let _ = LEFT.try_with(|cell| cell.set(left));
+    let _ = HERE.try_with(|here| here.left.set(left));
 }
 
 /// Switches the budget off (or on again) for the polls that begin on this thread from now on.
 ///
 /// For runtimes that need asyncio's order exactly: an extra yield is an extra point of suspension.
 pub fn set_unlimited(unlimited: bool) {
-    let _ = EACH.try_with(|each| each.set(if unlimited { UNLIMITED } else { BUDGET }));
+    let each = if unlimited { UNLIMITED } else { BUDGET };
+    let _ = HERE.try_with(|here| here.each.set(each));
 }
 
 /// To be asked by a future that is about to be ready at once: `Pending` means that the task has had its
@@ -69,16 +74,11 @@ pub fn set_unlimited(unlimited: bool) {
 /// ```
 #[inline]
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
-    let allowed = LEFT.try_with(|left| match left.get() {
+    let allowed = HERE.try_with(|here| match here.left.get() {
         UNLIMITED => true,
-        0 => {
-            is_refused_too_often() && {
-                left.set(BUDGET - 1);
-                true
-            }
-        }
+        0 => here.is_refused_too_often(),
         some => {
-            left.set(some - 1);
+            here.left.set(some - 1);
             true
         }
     });
@@ -90,9 +90,16 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     }
 }
 
-/// Counts a refusal. True at the last one, which is none.
-#[cold]
-fn is_refused_too_often() -> bool {
-    let count = REFUSED.try_with(|refused| refused.replace((refused.get() + 1) % REFUSALS));
-    count.is_ok_and(|before| before + 1 == REFUSALS)
+impl Budget {
+    /// Counts a refusal. The last one is none: from it on there is a new budget.
+    #[cold]
+    fn is_refused_too_often(&self) -> bool {
+        let refused = self.refused.get() + 1;
+        self.refused.set(refused % REFUSALS);
+        let too_often = refused == REFUSALS;
+        if too_often {
+            self.left.set(BUDGET - 1);
+        }
+        too_often
+    }
 }

@@ -8,7 +8,7 @@
 
 use crate::context::{Context, ContextChoice};
 use crate::error::{Payload, TaskError, Unobserved, contained, drop_payload};
-use crate::header::{Header, Polled, VTable};
+use crate::header::{Ended, Header, VTable};
 use crate::memory;
 use crate::runnable::{Cause, Runnable, Schedule};
 use crate::state::{Snapshot, State};
@@ -97,7 +97,7 @@ unsafe fn cell<'a, F: Future, S>(header: NonNull<Header>) -> &'a Cell<F, S> {
     unsafe { header.cast().as_ref() }
 }
 
-unsafe fn poll<F: Future, S: Schedule>(header: NonNull<Header>) -> Polled {
+unsafe fn poll<F: Future, S: Schedule>(header: NonNull<Header>) -> Poll<Ended> {
     // SAFETY: see `VTable`.
     let cell = unsafe { cell::<F, S>(header) };
     cell.stage.with_mut(|stage| {
@@ -111,22 +111,22 @@ unsafe fn poll<F: Future, S: Schedule>(header: NonNull<Header>) -> Polled {
         let waker = unsafe { waker::borrowed(header) };
         let mut cx = task::Context::from_waker(&waker);
         match contained(|| future.poll(&mut cx)) {
-            Ok(Poll::Pending) => Polled::Pending,
-            Err(payload) => Polled::Panicked(payload),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(payload) => Poll::Ready(Ended::Panicked(payload)),
             Ok(Poll::Ready(output)) => {
                 // SAFETY: still the holder; the pinned future is not used again.
                 match unsafe { clear(stage) } {
                     Ok(()) => {
                         // SAFETY: as above; `Gone` needs no drop.
                         unsafe { ptr::write(stage, Stage::Outcome(Ok(output))) };
-                        Polled::Ready
+                        Poll::Ready(Ended::Output)
                     }
                     Err(payload) => {
                         // The task's outcome is the panic, so the output is dropped, contained.
                         if let Err(second) = contained(|| drop(output)) {
                             drop_payload(second);
                         }
-                        Polled::DropPanicked(payload)
+                        Poll::Ready(Ended::Panicked(payload))
                     }
                 }
             }

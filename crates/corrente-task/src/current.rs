@@ -24,11 +24,15 @@ pub(crate) struct Frame {
     pub asked: Cell<bool>,
     /// The task has woken itself, which the state word does not know yet.
     pub woken: Cell<bool>,
-    /// The node that a `resume` wants to unwind, until that node sees its inner future come back; and the
-    /// number of that unwinding.
-    unwinding: Cell<Option<(u32, u64)>>,
-    /// What it unwinds with.
-    exit: Cell<Option<TaskError>>,
+    unwinding: Cell<Option<Wanted>>,
+}
+
+/// A `resume` wants to unwind a node, until that node sees its inner future come back.
+struct Wanted {
+    node: u32,
+    /// The number of that unwinding.
+    number: u64,
+    error: TaskError,
 }
 
 /// Numbers for unwindings. Only a cancel, a cold path, takes one.
@@ -86,7 +90,6 @@ impl Frame {
             asked: Cell::new(asked),
             woken: Cell::new(false),
             unwinding: Cell::new(None),
-            exit: Cell::new(None),
         }
     }
 
@@ -141,38 +144,41 @@ impl Frame {
     /// Makes the innermost node unwind with `error` as soon as its future has come back.
     pub fn unwind(&self, error: TaskError, begun: &mut Begun) {
         begun.0 = UNWINDINGS.take(1);
-        self.unwinding.set(Some((self.node.get(), begun.0)));
-        self.set_exit(Some(error));
+        let wanted = Wanted { node: self.node.get(), number: begun.0, error };
+        if let Some(old) = self.unwinding.replace(Some(wanted)) {
+            old.error.drop_contained();
+        }
     }
 
     fn withdraw(&self, number: u64) {
-        if self.unwinding.get().is_some_and(|(_, other)| other == number) {
-            self.unwinding.set(None);
-            self.set_exit(None);
+        if let Some(wanted) = self.take_if(|wanted| wanted.number == number) {
+            wanted.error.drop_contained();
         }
     }
 
-    fn set_exit(&self, error: Option<TaskError>) {
-        if let Some(old) = self.exit.replace(error) {
-            old.drop_contained();
+    #[inline]
+    fn take_if(&self, is_meant: impl FnOnce(&Wanted) -> bool) -> Option<Wanted> {
+        let wanted = self.unwinding.take()?;
+        if is_meant(&wanted) {
+            return Some(wanted);
         }
+        self.unwinding.set(Some(wanted));
+        None
     }
 
     /// If something below wants to unwind `node`: what it unwinds with.
     #[inline]
     pub fn take_unwinding(&self, node: u32) -> Option<TaskError> {
-        let (wanted, _) = self.unwinding.get()?;
-        if wanted != node {
-            return None;
-        }
-        self.unwinding.set(None);
-        self.exit.take()
+        self.take_if(|wanted| wanted.node == node).map(|wanted| wanted.error)
     }
 }
 
 impl Drop for Frame {
+    #[inline]
     fn drop(&mut self) {
-        self.set_exit(None);
+        if let Some(wanted) = self.unwinding.take() {
+            wanted.error.drop_contained();
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use corrente_shim::sync::Mutex;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 pub(crate) struct Header {
     pub state: State,
@@ -55,21 +55,18 @@ pub(crate) enum Lane {
 /// [`Lane::Scope`] as an address. No header's: those are aligned.
 const SCOPE: *mut Header = ptr::without_provenance_mut(1);
 
-/// How a poll of the future ended.
-pub(crate) enum Polled {
-    Pending,
+/// How a poll ended the future.
+pub(crate) enum Ended {
     /// The future is gone and its output stored.
-    Ready,
-    /// The future is still there.
+    Output,
+    /// The future is still there; or it is gone, and its output with it, if its destructor panicked.
     Panicked(Payload),
-    /// The future is gone; its destructor panicked after the output was made, and the output is gone too.
-    DropPanicked(Payload),
 }
 
 /// The typed half of a cell, as functions. All are called with a pointer to a live cell of their type.
 pub(crate) struct VTable {
     /// Polls the future. The caller holds RUNNING, and the future is there.
-    pub poll: unsafe fn(NonNull<Header>) -> Polled,
+    pub poll: unsafe fn(NonNull<Header>) -> Poll<Ended>,
     /// Drops the future, if it is there. The caller holds RUNNING.
     pub drop_future: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
     /// Stores how the task ended instead of an output; whatever was there must be gone, or is an output

@@ -10,7 +10,7 @@ use crate::budget;
 use crate::current::Frame;
 use crate::ending::{self, Ending};
 use crate::error::{TaskError, Unobserved, What};
-use crate::header::{Header, Polled};
+use crate::header::{Ended, Header};
 use crate::node::Unwinding;
 use crate::quiet;
 use crate::scope;
@@ -19,6 +19,7 @@ use crate::task_ref::{Borrowed, TaskRef};
 use crate::tree::{Found, ROOT};
 use std::mem;
 use std::ptr::NonNull;
+use std::task::Poll;
 
 /// How a task reaches its scheduler. A small value, stored in the task and copied to be called.
 ///
@@ -145,14 +146,13 @@ pub(crate) unsafe fn submit(header: NonNull<Header>, cause: Cause) {
     unsafe { (header.as_ref().vtable.schedule)(header, Runnable::new(header), cause) };
 }
 
-enum Step {
-    /// `asked`: the tree may hold requests.
-    /// `woken`: the task has woken itself.
-    Rest {
-        asked: bool,
-        woken: bool,
-    },
-    End(Ending),
+/// What a poll has left to be seen to.
+#[derive(Default)]
+struct Left {
+    /// The tree may hold requests.
+    asked: bool,
+    /// The task has woken itself.
+    woken: bool,
 }
 
 /// # Safety
@@ -161,34 +161,34 @@ enum Step {
 unsafe fn poll_once(header: NonNull<Header>, before: Snapshot) -> bool {
     // SAFETY: the reference keeps the cell alive for as long as `task` is used.
     let task = unsafe { TaskRef::borrowed(header) };
+    let mut left = Left::default();
     // SAFETY: we hold RUNNING until the frame is gone.
-    let step = match unsafe { step(&task, before) } {
+    let ending = match unsafe { step(&task, before, &mut left) } {
         // SAFETY: as above.
-        Step::Rest { asked, woken } => unsafe { rest(&task, asked, woken) },
-        end => end,
+        None => unsafe { rest(&task, &left) },
+        ending => ending,
     };
-    match step {
-        Step::Rest { .. } => false,
-        Step::End(ending) => {
-            // SAFETY: not let go of yet.
-            unsafe { ending::end(&task, ending) };
-            // SAFETY: the reference that came with the Runnable.
-            unsafe { ending::drop_reference(header) };
-            true
-        }
-    }
+    let Some(ending) = ending else { return false };
+    // SAFETY: not let go of yet.
+    unsafe { ending::end(&task, ending) };
+    // SAFETY: the reference that came with the Runnable.
+    unsafe { ending::drop_reference(header) };
+    true
 }
 
+/// Polls, unless the task is to end at once. `None`: the task goes on.
+///
 /// # Safety
 ///
 /// The caller holds RUNNING.
-unsafe fn step(task: &TaskRef, before: Snapshot) -> Step {
+#[inline]
+unsafe fn step(task: &TaskRef, before: Snapshot, left: &mut Left) -> Option<Ending> {
     if before.is_aborted() {
-        return Step::End(Ending::aborted());
+        return Some(Ending::aborted());
     }
     if before.is_asked() || before.is_posted() {
         if let Some(cancelled) = scope::requested_at_root(task, before) {
-            return Step::End(Ending::Error(TaskError::Cancelled(cancelled)));
+            return Some(Ending::Error(TaskError::Cancelled(cancelled)));
         }
     }
     if before.is_shared() {
@@ -200,31 +200,34 @@ unsafe fn step(task: &TaskRef, before: Snapshot) -> Step {
     // SAFETY: we hold RUNNING while the frame is entered.
     let frame = unsafe { Frame::new(task.pointer(), before.is_asked(), before.is_callback()) };
     let entered = frame.enter();
-    let left = budget::begin();
+    let budget = budget::begin();
     // SAFETY: we hold RUNNING, and the future is there until the task ends.
     let polled = unsafe { (task.header().vtable.poll)(task.pointer()) };
-    budget::restore(left);
+    budget::restore(budget);
     drop(entered);
     match polled {
-        Polled::Pending => match frame.take_unwinding(ROOT) {
-            Some(error) => Step::End(Ending::Error(error)),
-            None => Step::Rest { asked: frame.asked.get(), woken: frame.woken.get() },
-        },
-        Polled::Ready => match task.header().state.load().is_posted() {
+        Poll::Pending => {
+            *left = Left { asked: frame.asked.get(), woken: frame.woken.get() };
+            frame.take_unwinding(ROOT).map(Ending::Error)
+        }
+        Poll::Ready(ended) => Some(ending_of(task, ended)),
+    }
+}
+
+#[inline]
+fn ending_of(task: &TaskRef, ended: Ended) -> Ending {
+    match ended {
+        Ended::Output => {
             // asyncio's rule: who cancels himself and returns is cancelled, and the value lost.
-            true => match scope::undelivered(task) {
-                Some(own) => Step::End(Ending::Error(TaskError::Cancelled(own))),
-                None => Step::End(Ending::Output),
-            },
-            false => Step::End(Ending::Output),
-        },
-        Polled::Panicked(payload) => match Unwinding::from_payload(payload) {
-            Ok(error) => Step::End(Ending::Error(error)),
-            Err(payload) => Step::End(Ending::Error(task.panicked(payload))),
-        },
-        Polled::DropPanicked(payload) => match Unwinding::from_payload(payload) {
-            Ok(error) => Step::End(Ending::Error(error)),
-            Err(payload) => Step::End(Ending::Error(task.panicked(payload))),
+            let posted = task.header().state.load().is_posted();
+            match if posted { scope::undelivered(task) } else { None } {
+                Some(own) => Ending::Error(TaskError::Cancelled(own)),
+                None => Ending::Output,
+            }
+        }
+        Ended::Panicked(payload) => match Unwinding::from_payload(payload) {
+            Ok(error) => Ending::Error(error),
+            Err(payload) => Ending::Error(task.panicked(payload)),
         },
     }
 }
@@ -233,20 +236,21 @@ unsafe fn step(task: &TaskRef, before: Snapshot) -> Step {
 ///
 /// # Safety
 ///
-/// The caller holds RUNNING and a reference, and gives up both if the answer is `Rest`; then `task` is not
+/// The caller holds RUNNING and a reference, and gives up both if the answer is `None`; then `task` is not
 /// to be used any more.
 #[inline]
-unsafe fn rest(task: &TaskRef, asked: bool, woken: bool) -> Step {
+unsafe fn rest(task: &TaskRef, left: &Left) -> Option<Ending> {
+    let Left { asked, woken } = *left;
     // A frame that was not asked has left no request in the tree: only its own poll could have.
     let let_go = if asked { LetGo::Look } else { task.header().state.let_go(false, woken) };
     match let_go {
         // SAFETY: as the caller's.
         LetGo::Look => unsafe { settle_and_rest(task, woken) },
-        LetGo::Drop => Step::End(Ending::aborted()),
+        LetGo::Drop => Some(Ending::aborted()),
         other => {
             // SAFETY: let go of, with our reference.
             unsafe { rested(task, other) };
-            Step::Rest { asked, woken }
+            None
         }
     }
 }
@@ -257,7 +261,7 @@ unsafe fn rest(task: &TaskRef, asked: bool, woken: bool) -> Step {
 ///
 /// As [`rest`].
 #[cold]
-unsafe fn settle_and_rest(task: &TaskRef, woken: bool) -> Step {
+unsafe fn settle_and_rest(task: &TaskRef, woken: bool) -> Option<Ending> {
     let mut found = Found::new(task.id());
     loop {
         let asked = scope::settle(task, &mut found);
@@ -265,13 +269,13 @@ unsafe fn settle_and_rest(task: &TaskRef, woken: bool) -> Step {
             LetGo::Look => {}
             LetGo::Drop => {
                 scope::finish(found);
-                return Step::End(Ending::aborted());
+                return Some(Ending::aborted());
             }
             other => {
                 // SAFETY: let go of, with our reference.
                 unsafe { rested(task, other) };
                 scope::finish(found);
-                return Step::Rest { asked, woken };
+                return None;
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! [`Snapshot`] is a plain value with the logic: each event is a function from a snapshot to the next
 //! one and to what the caller must do now. [`State`] is the atomic word; it has one compare-and-swap
-//! loop, in [`State::step`], and nothing else in the crate writes the word.
+//! loop, in [`State::step`] (and one attempt before it, in [`State::let_go`]), and nothing else in the crate writes the
+//! word.
 //!
 //! # The word
 //!
@@ -400,6 +401,14 @@ impl State {
     /// `woken`: the task has woken itself in this poll.
     #[inline]
     pub fn let_go(&self, asked: bool, woken: bool) -> LetGo {
+        let now = Snapshot(self.0.load(Ordering::Relaxed));
+        // The usual case by itself: what follows it is then known here, and need not be found out.
+        if !woken && !now.has(SCHEDULED | ABORTED | POSTED) {
+            let (next, action) = now.let_go(asked);
+            if self.0.compare_exchange(now.0, next.0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return action;
+            }
+        }
         self.step(|snapshot| {
             snapshot.set(SCHEDULED, woken || snapshot.has(SCHEDULED)).let_go(asked)
         })
