@@ -1,8 +1,8 @@
 //! The interrupter's bookkeeping: ends the reactor's present or next turn, from any thread.
 //!
 //! Many rings before a turn hears one are a single one: `rung` says that a ring is on its way. What carries
-//! it to a thread that waits in the kernel is the caller's, so that `tests/loom.rs` can explore this file as
-//! it is.
+//! it to a thread that waits in the kernel is the caller's, so that `tests/loom_bell.rs` can explore this file
+//! as it is.
 //!
 //! # Why no ring is lost
 //!

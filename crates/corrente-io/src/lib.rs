@@ -49,7 +49,7 @@ pub use async_fd::Async;
 pub use reactor::{Reactor, ReactorHandle, Trigger};
 pub use registration::StableSource;
 
-/// The parts that `tests/loom.rs` explores. Not for use elsewhere, and free to change.
+/// The parts that the models in `tests/loom*.rs` explore. Not for use elsewhere, and free to change.
 #[doc(hidden)]
 pub mod model {
     pub use crate::bell::Bell;
