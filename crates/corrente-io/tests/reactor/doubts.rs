@@ -44,12 +44,17 @@ where
         let stream = Async::new(&run.handle(), stream).unwrap();
         let reader = Self { stream, tries: Cell::new(0) };
         for _ in 0..OFTEN {
-            peer.write_all(b"ping").unwrap();
-            deliver(run);
-            assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+            reader.read_first_of(run, &mut peer, b"ping");
             assert!(Loop::poll_once(reader.read()).is_none(), "nothing more was sent");
         }
         reader
+    }
+
+    /// The peer sends this, and the first of it is read. By habit it is in doubt then whether there is more.
+    fn read_first_of(&self, run: &mut Loop, mut peer: impl Write, sent: &[u8]) {
+        peer.write_all(sent).unwrap();
+        deliver(run);
+        assert_eq!(run.block_on(self.read()).unwrap(), sent[..SIZE]);
     }
 }
 
@@ -67,12 +72,16 @@ fn tcp(run: &mut Loop) -> (TcpStream, Reader<TcpStream>) {
     (client, reader)
 }
 
+/// The same, in doubt about what is behind the first of `sent`.
+fn tcp_in_doubt(run: &mut Loop, sent: &[u8]) -> (TcpStream, Reader<TcpStream>) {
+    let (client, reader) = tcp(run);
+    reader.read_first_of(run, &client, sent);
+    (client, reader)
+}
+
 in_every_mode! {
     fn what_was_left_behind_is_found(run: &mut Loop) {
-        let (mut client, reader) = tcp(run);
-        client.write_all(b"pingpongpi").unwrap();
-        deliver(run);
-        assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+        let (mut client, reader) = tcp_in_doubt(run, b"pingpongpi");
         assert_eq!(run.block_on(reader.read()).unwrap(), b"pong");
         assert_eq!(run.block_on(reader.read()).unwrap(), b"pi");
         client.write_all(b"ng").unwrap();
@@ -80,19 +89,14 @@ in_every_mode! {
     }
 
     fn what_was_left_behind_on_a_unix_stream_is_found(run: &mut Loop) {
-        let (mut client, server) = UnixStream::pair().unwrap();
+        let (client, server) = UnixStream::pair().unwrap();
         let reader = Reader::with_habit(run, &client, server);
-        client.write_all(b"pingpong").unwrap();
-        deliver(run);
-        assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+        reader.read_first_of(run, &client, b"pingpong");
         assert_eq!(run.block_on(reader.read()).unwrap(), b"pong");
     }
 
     fn looks_alone_find_what_was_left_behind(run: &mut Loop) {
-        let (mut client, reader) = tcp(run);
-        client.write_all(b"pingpong").unwrap();
-        deliver(run);
-        assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+        let (_client, reader) = tcp_in_doubt(run, b"pingpong");
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(Arc::clone(&flag));
         let mut read = pin!(reader.read());
@@ -107,11 +111,8 @@ in_every_mode! {
     }
 
     fn a_busy_neighbour_does_not_hide_what_was_left_behind(run: &mut Loop) {
-        let (mut client, reader) = tcp(run);
         let (mut busy, neighbour) = tcp(run);
-        client.write_all(b"pingpong").unwrap();
-        deliver(run);
-        assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+        let (_client, reader) = tcp_in_doubt(run, b"pingpong");
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(Arc::clone(&flag));
         let mut read = pin!(reader.read());
@@ -133,9 +134,7 @@ in_every_mode! {
     fn what_comes_in_between_is_found(run: &mut Loop) {
         let (mut client, reader) = tcp(run);
         for wait_first in [true, false, true, false] {
-            client.write_all(b"ping").unwrap();
-            deliver(run);
-            assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+            reader.read_first_of(run, &client, b"ping");
             let mut read = pin!(reader.read());
             if wait_first {
                 assert!(Loop::poll_once(read.as_mut()).is_none());
@@ -159,10 +158,7 @@ in_every_mode! {
     }
 
     fn the_end_while_in_doubt(run: &mut Loop) {
-        let (mut client, reader) = tcp(run);
-        client.write_all(b"ping").unwrap();
-        deliver(run);
-        assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+        let (client, reader) = tcp_in_doubt(run, b"ping");
         let mut read = pin!(reader.read());
         assert!(Loop::poll_once(read.as_mut()).is_none());
         drop(client);
@@ -170,10 +166,7 @@ in_every_mode! {
     }
 
     fn an_own_shutdown_while_in_doubt(run: &mut Loop) {
-        let (mut client, reader) = tcp(run);
-        client.write_all(b"ping").unwrap();
-        deliver(run);
-        assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+        let (_client, reader) = tcp_in_doubt(run, b"ping");
         let mut read = pin!(reader.read());
         assert!(Loop::poll_once(read.as_mut()).is_none());
         reader.stream.get_ref().shutdown(Shutdown::Read).unwrap();
@@ -182,12 +175,10 @@ in_every_mode! {
 
     fn a_reset_behind_a_full_read(run: &mut Loop) {
         for wait_first in [true, false] {
-            let (mut client, reader) = tcp(run);
+            let (client, reader) = tcp(run);
             // Unread bytes at close make the kernel send a reset.
             reader.stream.get_ref().write_all(b"never read").unwrap();
-            client.write_all(b"ping").unwrap();
-            deliver(run);
-            assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+            reader.read_first_of(run, &client, b"ping");
             let mut read = pin!(reader.read());
             if wait_first {
                 assert!(Loop::poll_once(read.as_mut()).is_none());
@@ -209,10 +200,7 @@ in_every_mode! {
     }
 
     fn whoever_asks_the_system_is_told(run: &mut Loop) {
-        let (mut client, reader) = tcp(run);
-        client.write_all(b"pingpong").unwrap();
-        deliver(run);
-        assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+        let (_client, reader) = tcp_in_doubt(run, b"pingpong");
         assert!(Loop::poll_once(reader.stream.readable()).unwrap().is_ok());
         let peek = |stream: &TcpStream| stream.peek(&mut [0; 8]);
         assert_eq!(Loop::poll_once(reader.stream.read_with(peek)).unwrap().unwrap(), 4);
@@ -237,10 +225,7 @@ in_every_mode! {
     }
 
     fn the_bytes_stay_in_the_socket(run: &mut Loop) {
-        let (mut client, reader) = tcp(run);
-        client.write_all(b"pingpong").unwrap();
-        deliver(run);
-        assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+        let (client, reader) = tcp_in_doubt(run, b"pingpong");
         // Where there is no doubt, this gets them.
         let mut rest = Loop::poll_once(reader.read()).map_or(Vec::new(), |bytes| bytes.unwrap());
         client.shutdown(Shutdown::Write).unwrap();
@@ -251,10 +236,7 @@ in_every_mode! {
     }
 
     fn a_failure_while_in_doubt(run: &mut Loop) {
-        let (mut client, reader) = tcp(run);
-        client.write_all(b"ping").unwrap();
-        deliver(run);
-        assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+        let (_client, reader) = tcp_in_doubt(run, b"ping");
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(Arc::clone(&flag));
         let mut cx = Context::from_waker(&waker);
@@ -331,14 +313,9 @@ fn a_turn_that_waits_asks_once_for_many() {
 #[test]
 fn whoever_finds_more_loses_the_habit() {
     let mut run = Loop::new(corrente_io::Reactor::new().unwrap());
-    let (mut client, reader) = tcp(&mut run);
-    client.write_all(b"pingpong").unwrap();
-    deliver(&mut run);
-    assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+    let (client, reader) = tcp_in_doubt(&mut run, b"pingpong");
     assert!(Loop::poll_once(reader.read()).is_none(), "in doubt");
     assert_eq!(run.block_on(reader.read()).unwrap(), b"pong");
-    client.write_all(b"pingpong").unwrap();
-    deliver(&mut run);
-    assert_eq!(run.block_on(reader.read()).unwrap(), b"ping");
+    reader.read_first_of(&mut run, &client, b"pingpong");
     assert_eq!(Loop::poll_once(reader.read()).unwrap().unwrap(), b"pong", "it tries at once");
 }
