@@ -105,6 +105,24 @@ fn who_looks_before_it_is_woken_has_all_or_nothing() {
     });
 }
 
+/// What a writer gives is more than a reader wants: it is shared out.
+#[test]
+fn a_reader_who_looks_before_it_is_woken_has_all_or_nothing() {
+    loom::model(|| {
+        let lock = Arc::new(RwLock::new(0));
+        let mut guard = Waiter::new(lock.write_owned()).poll().unwrap();
+        let mut reader = Waiter::new(lock.read_owned());
+        let release = spawn(move || {
+            *guard += 1;
+            drop(guard);
+        });
+        if let Some(guard) = reader.poll() {
+            assert_eq!(*guard, 1);
+        }
+        release.join().unwrap();
+    });
+}
+
 #[test]
 fn who_was_granted_the_lock_during_the_release_finds_it_locked() {
     loom::model(|| {
