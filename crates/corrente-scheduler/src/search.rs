@@ -16,6 +16,7 @@ const VAIN: u32 = 8;
 
 impl Worker {
     /// What to poll next. `None`: nothing anywhere, or enough others are searching.
+    #[inline]
     pub(crate) fn next_task(&self) -> Option<Runnable> {
         if self.glance_is_due() {
             if let Some(task) = self.look_outside() {
@@ -31,6 +32,7 @@ impl Worker {
 
     /// A task of the injector, or one that lies with a worker who cannot run it, before its own; and a
     /// glance at the driver.
+    #[cold]
     fn look_outside(&self) -> Option<Runnable> {
         self.glance();
         let open = || if self.shared.idle.open() == 0 { None } else { self.stolen(true) };
@@ -41,6 +43,7 @@ impl Worker {
         task
     }
 
+    #[inline]
     fn own_task(&self) -> Option<Runnable> {
         let Some(local) = &self.local else { return self.stealable_task() };
         if local.is_empty() {
@@ -57,10 +60,12 @@ impl Worker {
         }
     }
 
+    #[inline]
     fn stealable_task(&self) -> Option<Runnable> {
         self.ready_task().or_else(|| self.pop_back_row())
     }
 
+    #[inline]
     fn ready_task(&self) -> Option<Runnable> {
         if let Some(shake) = &self.shared.shake {
             if let Some(task) = shake.take(self.index) {
@@ -79,6 +84,7 @@ impl Worker {
         self.pop_own().or_else(|| self.take_next())
     }
 
+    #[cold]
     fn search(&self) -> Option<Runnable> {
         if !self.core.searching.get() {
             if !self.shared.idle.begin_search() {
