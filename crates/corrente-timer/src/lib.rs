@@ -20,9 +20,10 @@
 //! A deadline goes to the level of the highest digit in which it differs from the *cursor*, the point
 //! up to which the wheel has been turned, and there to the slot of that digit. When the cursor comes
 //! to a slot (`#`), its values are moved to the levels below, where they are told apart more finely;
-//! on level 0 they are due. So inserting and removing take the same short time however many timers
-//! there are, a value is moved at most ten times, the digits cover every `u64`, and as they are
-//! counted from the origin and not from the cursor, no slot ever stands for two times.
+//! on level 0 they are due. (A short slot with few values is sorted instead: see `wheel/run.rs`.) So
+//! inserting and removing take the same short time however many timers there are, a value is moved at
+//! most ten times, the digits cover every `u64`, and as they are counted from the origin and not from
+//! the cursor, no slot ever stands for two times.
 //!
 //! [`Timers`] are wheels of wakers in shards, one for each thread that makes many timers, turned by one
 //! driver; [`Sleep`] is the future over them. Who may know what: the wheel knows no clock; nothing here

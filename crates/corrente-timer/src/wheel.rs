@@ -9,9 +9,13 @@
 //!   given out is in the order of (deadline, insertion) without a sequence number or sorting.
 //! * One exception: while a slot is being moved to the levels below, which may take several calls,
 //!   its remainder stays there, and what is inserted for its stretch of time goes there too.
+//! * Another: what was in a short slot that is not too full is sorted when the cursor enters it, and is
+//!   the [`Run`] then. It is older than what the levels have for the same deadline, and all of it is at
+//!   or after the cursor, too.
 
 mod entries;
 mod level;
+mod run;
 
 use std::fmt;
 
@@ -19,10 +23,15 @@ use crate::Tick;
 use entries::Entries;
 pub use entries::Key;
 use level::{Levels, Place};
+use run::Run;
 
 /// How many entries of a slot are looked at to find the earliest. If there are more, the beginning
 /// of the slot is taken for it: whoever waits comes early, and moves those many entries then.
 const SCAN: usize = 32;
+
+/// The highest level whose slots may become the run; they are 4 ms long. While a run lasts there can be
+/// no other, so a long one with few entries would be in the way of those that are worth it.
+const RUN_LEVELS: usize = 2;
 
 /// A set of values, each with a deadline, that gives out those whose deadline has come.
 ///
@@ -51,6 +60,7 @@ pub struct Wheel<T> {
     overdue_sorted: bool,
     /// For sorting the overdue list; empty otherwise.
     scratch: Vec<(u32, Tick)>,
+    run: Run,
     entries: Entries<T>,
 }
 
@@ -72,6 +82,7 @@ impl<T> Wheel<T> {
             moving: None,
             overdue_sorted: true,
             scratch: Vec::new(),
+            run: Run::new(),
             entries: Entries::new(),
         }
     }
@@ -141,7 +152,14 @@ impl<T> Wheel<T> {
         let now = now.min(Tick::LAST).max(self.cursor);
         let mut steps = self.give_overdue(limit, &mut give);
         while steps < limit {
-            let Some(place) = self.first_slot(now) else {
+            let slot = self.first_slot(now);
+            // Of the same tick the run comes first, as it is older.
+            let until = slot.map_or(now, |place| place.first_tick(self.cursor));
+            steps += self.give_run(until, limit - steps, &mut give);
+            if steps == limit {
+                break;
+            }
+            let Some(place) = slot else {
                 self.cursor = now;
                 break;
             };
@@ -149,7 +167,7 @@ impl<T> Wheel<T> {
                 self.cursor = place.first_tick(self.cursor);
                 self.give_slot(place, limit - steps, &mut give)
             } else {
-                self.move_down(place, limit - steps)
+                self.enter(place, limit - steps)
             };
         }
         steps
@@ -159,13 +177,16 @@ impl<T> Wheel<T> {
     /// gives nothing out. A wheel whose cursor lags behind puts what is inserted into slots that are
     /// coarser than need be, all of which must be moved when the first is due.
     pub fn catch_up(&mut self, now: Tick, limit: usize) {
-        let now = now.min(Tick::LAST);
         let mut steps = 0;
-        while steps < limit && self.cursor < now {
+        while steps < limit {
+            let now = self.run.peek(&self.entries).unwrap_or(Tick::LAST).min(now);
+            if self.cursor >= now {
+                break;
+            }
             match self.first_slot(now) {
                 None => self.cursor = now,
                 Some(place) if place.level() == 0 => break,
-                Some(place) => steps += self.move_down(place, limit - steps),
+                Some(place) => steps += self.enter(place, limit - steps),
             }
         }
     }
@@ -183,9 +204,14 @@ impl<T> Wheel<T> {
         if self.moving.is_some_and(|moving| !self.levels.list(moving.place).is_empty()) {
             return Some(self.cursor);
         }
-        let place = self.levels.first()?;
+        let run = self.run.first(&self.entries);
+        let Some(place) = self.levels.first() else { return run };
         let first_tick = place.first_tick(self.cursor);
-        if place.level() == 0 { Some(first_tick) } else { Some(self.earliest(place, first_tick)) }
+        match run {
+            Some(first) if first <= first_tick => run,
+            _ if place.level() == 0 => Some(first_tick),
+            _ => run.into_iter().chain([self.earliest(place, first_tick)]).min(),
+        }
     }
 
     /// Gives out everything, due or not, in no particular order.
@@ -239,6 +265,10 @@ impl<T> Wheel<T> {
     #[inline]
     fn unlink(&mut self, index: u32) {
         let place = self.entries.place(index);
+        if place == Place::RUN {
+            // It is passed over there, as it will be free, or elsewhere.
+            return;
+        }
         self.entries.unlink(self.levels.list_to_take(place), index);
         self.levels.note_if_empty(place);
     }
@@ -259,6 +289,35 @@ impl<T> Wheel<T> {
             Some(moving) => Some(moving.place),
             None => self.levels.first().filter(|place| place.first_tick(self.cursor) <= now),
         }
+    }
+
+    /// Gives out what the run has up to `until`.
+    #[inline]
+    fn give_run(&mut self, until: Tick, limit: usize, give: &mut impl FnMut(Tick, T)) -> usize {
+        let mut steps = 0;
+        while steps < limit {
+            let Some(index) = self.run.pop(until, &self.entries) else {
+                break;
+            };
+            let (deadline, value) = self.entries.free(index);
+            give(deadline, value);
+            steps += 1;
+        }
+        steps
+    }
+
+    /// The cursor enters a slot, or is in it: makes it the run if it can, or else moves its entries down.
+    fn enter(&mut self, place: Place, limit: usize) -> usize {
+        let may_run = self.moving.is_none() && place.level() <= RUN_LEVELS;
+        if may_run && self.run.peek(&self.entries).is_none() {
+            let list = self.levels.list_to_take(place);
+            if let Some(steps) = self.run.collect(list, limit, &mut self.entries) {
+                self.cursor = place.first_tick(self.cursor);
+                self.levels.note_if_empty(place);
+                return steps;
+            }
+        }
+        self.move_down(place, limit)
     }
 
     /// Gives out the entries of a slot of the lowest level. They all have one deadline.

@@ -142,3 +142,17 @@ fn a_cursor_that_lags_behind_is_brought_up_by_small_steps() {
     assert_eq!(wheel.next_due(), Some(tick(hour)));
     assert_eq!(wheel.len(), 1);
 }
+
+#[test]
+fn what_was_moved_already_is_given_out_before_the_rest_of_its_slot() {
+    let mut wheel = Wheel::new();
+    for name in 0..6 {
+        wheel.insert(tick(5_000), name);
+    }
+    let mut given = Vec::new();
+    // Too few steps for the slot, so it is moved down; then enough for what is left of it.
+    assert_eq!(wheel.advance(tick(4_999), 2, |_, name| given.push(name)), 2);
+    wheel.insert(tick(5_000), 6);
+    wheel.advance(tick(5_000), usize::MAX, |_, name| given.push(name));
+    assert_eq!(given, [0, 1, 2, 3, 4, 5, 6]);
+}

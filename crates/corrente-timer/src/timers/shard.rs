@@ -17,8 +17,9 @@ use super::Closed;
 use super::wait::Waiting;
 use crate::{Clock, Key, Tick, Wheel};
 
-/// How many steps of the wheel are made under one hold of the lock: a few microseconds.
-const SLICE: usize = 128;
+/// How many steps of the wheel are made under one hold of the lock: some microseconds. Not fewer than a
+/// wheel's slot may hold that is sorted at once.
+const SLICE: usize = 256;
 
 /// How many steps of the wheel an insert makes for those to come, if the cursor lags behind.
 const CATCH_UP: usize = 8;

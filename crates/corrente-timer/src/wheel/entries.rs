@@ -1,8 +1,8 @@
 //! The store of a wheel: a slab whose keys carry generations, and lists linked by index.
 //!
 //! Only `wheel.rs` touches it. What always holds:
-//! * An entry in use is in exactly one list, the one of its `place`; a free one is in none, and its
-//!   `next` links the free entries.
+//! * An entry in use is in exactly one list, the one of its `place`, or in the run; a free one is in none,
+//!   and its `next` links the free entries.
 //! * A key finds its own entry or nothing: the generation of an entry changes when it is freed, and
 //!   an entry that has used up its generations is never used again (that costs its 40 bytes once in
 //!   four billion timers).
@@ -207,6 +207,51 @@ impl<T> Entries<T> {
             index = entry.next;
             Some(item)
         })
+    }
+
+    /// The entries of `list`, as index and deadline, if there are at most `limit`: the first of them to
+    /// `front`, the others, last first, to `back`. Goes from both ends at once: an entry says where the next
+    /// one is, and in a big wheel neither is in the caches, so two waits for memory overlap. False if there
+    /// are more.
+    pub(super) fn walk(
+        &self,
+        list: List,
+        limit: usize,
+        front: &mut Vec<(u32, Tick)>,
+        back: &mut Vec<(u32, Tick)>,
+    ) -> bool {
+        let (mut first, mut last) = (list.head, list.tail);
+        for _ in 0..limit.div_ceil(2) {
+            let entry = &self.slab[first as usize];
+            front.push((first, entry.deadline));
+            if first == last {
+                return true;
+            }
+            first = entry.next;
+            if front.len() + back.len() == limit {
+                return false;
+            }
+            let entry = &self.slab[last as usize];
+            back.push((last, entry.deadline));
+            if first == last {
+                return true;
+            }
+            last = entry.prev;
+        }
+        false
+    }
+
+    /// Whether an entry that was put into the run is still there.
+    #[inline]
+    pub(super) fn is_in_run(&self, index: u32) -> bool {
+        let entry = &self.slab[index as usize];
+        entry.place == Place::RUN && entry.value.is_some()
+    }
+
+    /// An entry that was in a list is in the run now.
+    #[inline]
+    pub(super) fn put_into_run(&mut self, index: u32) {
+        self.slab[index as usize].place = Place::RUN;
     }
 
     /// Frees everything, in the order of the store, and gives it to `give`. The lists are void then.

@@ -27,6 +27,8 @@ impl Place {
     pub(super) const OVERDUE: Place = Place((LEVELS * SLOTS) as u16);
     /// Deadlines at [`Tick::NEVER`].
     pub(super) const NEVER: Place = Place((LEVELS * SLOTS + 1) as u16);
+    /// No list: the run.
+    pub(super) const RUN: Place = Place((LEVELS * SLOTS + 2) as u16);
     const COUNT: usize = LEVELS * SLOTS + 2;
 
     /// The slot for `deadline`, which is not before `cursor`.
