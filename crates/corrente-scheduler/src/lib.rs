@@ -82,7 +82,7 @@ pub use section::blocking;
 pub use shutdown::{ShutdownReport, Unfinished};
 pub use watchdog::LongPoll;
 
-/// The parts of the wake protocol, for the model checker's tests and nobody else.
+/// The parts of the wake protocol and the watchdog's advice, for tests and nobody else.
 #[doc(hidden)]
 pub mod parts {
     pub use crate::driver::{Baton, Held};
@@ -91,4 +91,9 @@ pub mod parts {
     pub use crate::queue::{Injector, LocalQueue, Place, Stealer};
     pub use crate::registry::Slots;
     pub use crate::stand_in::{Offer, Offers};
+
+    /// Tells `worker` that its polls are long, or that they are not.
+    pub fn advise(handle: &crate::Handle, worker: usize, slow: bool) {
+        handle.shared().seats[worker].advice.set_slow(slow);
+    }
 }

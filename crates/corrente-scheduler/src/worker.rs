@@ -526,6 +526,3 @@ pub(crate) fn wake_contained(waker: Waker) {
     // The panic hook has printed its message; there is no task to blame.
     let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
-
-#[cfg(test)]
-mod tests;

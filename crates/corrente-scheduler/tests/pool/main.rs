@@ -5,6 +5,7 @@
 
 mod support;
 
+mod advice;
 mod blocking;
 mod fairness;
 mod fifo;

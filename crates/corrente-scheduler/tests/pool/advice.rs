@@ -1,30 +1,11 @@
 //! What a worker does on advice. Nobody watches here, so the test is who advises.
 
-use crate::{Config, Handle, Hooks, NoDriver, Pool};
-use corrente_task::{Options, Task};
-use std::future::{Future, poll_fn};
+use crate::support::{block_on, config, lock, pool_with, spawn, yield_now};
+use corrente_scheduler::{Config, Handle, parts};
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
-
-fn spawn<F>(future: F) -> Task<F::Output>
-where
-    F: Future<Output: Send + 'static> + Send + 'static,
-{
-    Handle::current().expect("in a pool").spawn(future, Options::default())
-}
-
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
 
 /// Three tasks that wake each other in turn, `polls` times.
 async fn ring(polls: u64) {
@@ -36,7 +17,7 @@ async fn ring(polls: u64) {
             spawn(poll_fn(move |cx| {
                 let done = count.fetch_add(1, Ordering::Relaxed) >= polls;
                 let next = {
-                    let mut wakers = wakers.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut wakers = lock(&wakers);
                     wakers[side] = Some(cx.waker().clone());
                     wakers[(side + 1) % 3].clone()
                 };
@@ -52,11 +33,9 @@ async fn ring(polls: u64) {
 
 /// How often a task yields beside 10,000 polls of others.
 fn yields_beside_others(slow: bool) -> u64 {
-    let config = Config { workers: 1, watchdog: false, ..Config::default() };
-    let pool =
-        Pool::start(config, Box::new(NoDriver::new()), Hooks::default()).expect("the pool starts");
+    let pool = pool_with(Config { watchdog: false, ..config(1) });
     let (yields, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let main = async {
+    block_on(&pool, async {
         let yielder = spawn({
             let (yields, stop) = (yields.clone(), stop.clone());
             async move {
@@ -66,13 +45,11 @@ fn yields_beside_others(slow: bool) -> u64 {
                 }
             }
         });
-        let handle = Handle::current().expect("in a pool");
-        handle.shared().seats[0].advice.set_slow(slow);
+        parts::advise(&Handle::current().expect("in a pool"), 0, slow);
         spawn(ring(10_000)).await;
         stop.store(true, Ordering::Relaxed);
         yielder.await;
-    };
-    pool.block_on(main, Options::default()).expect("main returns");
+    });
     yields.load(Ordering::Relaxed)
 }
 
