@@ -25,7 +25,7 @@
 //!   atomic operation and allocate nothing.
 //!
 //! All waiting is done in the wait queue (`src/wait_queue.rs`), and for units, as those of locks, in a shorter form
-//! of it (`src/permits.rs`); the argument for both is in `wait_queue.md`, and `tests/loom.rs` holds the models.
+//! of it (`src/permits.rs`); the argument for both is in `wait_queue.md`, and `tests/loom*.rs` hold the models.
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
