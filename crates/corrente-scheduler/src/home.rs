@@ -44,6 +44,10 @@ impl Schedule for Home {
                 if let Some(runnable) = runnable.take() {
                     worker.push(runnable, cause);
                 }
+                if worker.core.in_batch.get() {
+                    // Until it is polled there is time to fetch what most of these polls will touch at their end.
+                    self.slot.inspect(|slot| worker.shared.registry.prefetch(*slot));
+                }
             }
         });
         if let Some(runnable) = runnable {

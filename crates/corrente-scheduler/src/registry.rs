@@ -84,6 +84,12 @@ impl Registry {
         drop(self.shards[slot.shard()].leave(slot.place()));
     }
 
+    /// The task at this place may end soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: Slot) {
+        self.shards[slot.shard()].prefetch(slot.place());
+    }
+
     /// Refuses new tasks from now on, and gives back those that live.
     pub(crate) fn close(&self) -> Vec<TaskRef> {
         self.shards.iter().for_each(|shard| shard.close());

@@ -14,7 +14,7 @@ use crate::queue::{Injector, LocalQueue};
 use crate::registry::{Slot, Spare};
 use crate::seat::Seat;
 use crate::shared::Shared;
-use corrente_task::{Cause, Runnable};
+use corrente_task::{Cause, Runnable, prefetch};
 use crossbeam_utils::CachePadded;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +33,9 @@ const SHORT: usize = 256;
 
 /// After so many polls of newcomers it is the turn of the queue, and the last newcomer goes there.
 const NEWCOMER_POLLS: u32 = 64;
+
+/// So many wakes before its own a task of a batch is fetched from memory.
+const FETCH_AHEAD: usize = 8;
 
 /// What a worker keeps from thread to thread.
 pub(crate) struct Core {
@@ -59,7 +62,7 @@ pub(crate) struct Core {
     /// What is known of the driver's batches.
     batches: Cell<Batches>,
     /// Wakes come from a turn of the driver: to the queue with them, and one decision for all.
-    in_batch: Cell<bool>,
+    pub(crate) in_batch: Cell<bool>,
     /// It is counted as searching.
     pub(crate) searching: Cell<bool>,
     pub(crate) random: Cell<u64>,
@@ -425,9 +428,13 @@ impl Worker {
             let wakes = ready.len();
             self.seat().own.counters.driver_events.add(ready.len() as u64);
             self.core.in_batch.set(true);
-            for waker in ready.drain(..) {
+            let mut wakers = ready.drain(..);
+            wakers.as_slice().iter().take(FETCH_AHEAD).for_each(prefetch::task);
+            while let Some(waker) = wakers.next() {
+                wakers.as_slice().get(FETCH_AHEAD - 1).inspect(|waker| prefetch::task(waker));
                 wake_contained(waker);
             }
+            drop(wakers);
             self.core.in_batch.set(false);
             self.core.offered.forget();
             // One of them is this worker's own next poll.

@@ -61,6 +61,7 @@ mod lane;
 mod local;
 pub mod memory;
 mod node;
+pub mod prefetch;
 mod quiet;
 mod reclaim;
 mod root;

@@ -29,6 +29,7 @@
 use crate::queue::Place;
 use corrente_shim::atomic::{AtomicBool, AtomicU64, Ordering};
 use corrente_shim::sync::Mutex;
+use corrente_task::prefetch;
 use std::sync::OnceLock;
 
 /// So many places have one bitmap. Few in a model, where each is an object to watch.
@@ -193,6 +194,15 @@ impl<T> Slots<T> {
             self.growth.lock().open.push(number);
         }
         task
+    }
+
+    /// Has the processor fetch what [`leave`](Self::leave) will touch.
+    #[inline]
+    pub fn prefetch(&self, slot: u32) {
+        if let Some(row) = self.row(slot / ROW) {
+            prefetch::line(&row.taken);
+            prefetch::line(&row.places[(slot % ROW) as usize]);
+        }
     }
 
     /// Takes the task out of its place, or out of the hands of whoever looks.
