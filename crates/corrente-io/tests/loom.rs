@@ -254,25 +254,34 @@ fn a_oneshot_wait_is_armed_whatever_comes_in_between() {
     });
 }
 
-#[test]
-fn an_event_of_one_direction_does_not_disarm_the_other_for_good() {
-    loom::model(|| {
+/// Two tasks wait, each for its direction, and the one that waits for `last` is first told of the other.
+fn in_turn(first: Direction, last: Direction) {
+    loom::model(move || {
         let system = Arc::new(System::new(2, ONESHOT));
-        let reader = beside(&system, |system| {
-            take(system, Direction::Read);
-            // Only now is there room: whoever waits for it has seen an event of the other direction.
-            system.change(|state| state.room += 1);
+        let early = beside(&system, move |system| {
+            take(system, first);
+            system.change(|state| *state.amount(last) += 1);
             system.leave();
         });
-        let writer = beside(&system, |system| {
-            system.change(|state| state.bytes += 1);
-            take(system, Direction::Write);
+        let late = beside(&system, move |system| {
+            system.change(|state| *state.amount(first) += 1);
+            take(system, last);
             system.leave();
         });
         turns(&system);
-        reader.join().unwrap();
-        writer.join().unwrap();
+        early.join().unwrap();
+        late.join().unwrap();
     });
+}
+
+#[test]
+fn an_event_of_reading_does_not_disarm_writing_for_good() {
+    in_turn(Direction::Read, Direction::Write);
+}
+
+#[test]
+fn an_event_of_writing_does_not_disarm_reading_for_good() {
+    in_turn(Direction::Write, Direction::Read);
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub struct State {
 }
 
 impl State {
-    fn amount(&mut self, direction: Direction) -> &mut usize {
+    pub fn amount(&mut self, direction: Direction) -> &mut usize {
         match direction {
             Direction::Read => &mut self.bytes,
             Direction::Write => &mut self.room,
