@@ -124,6 +124,21 @@ fn a_doubt_ends_though_no_event_comes() {
 }
 
 #[test]
+fn a_doubt_that_was_settled_does_not_come_back() {
+    loom::model(|| {
+        let doubted = Doubted::new(1);
+        doubted.system.state.lock().bytes += 1;
+        // Another reader has looked before that, and only now says that it has filled its buffer.
+        let seen = doubted.readiness().look().unwrap();
+        let other = beside(&doubted, move |doubted| doubted.readiness().transferred(seen, true));
+        let turning = beside(&doubted, Doubted::turns);
+        doubted.read();
+        other.join().unwrap();
+        turning.join().unwrap();
+    });
+}
+
+#[test]
 fn what_comes_while_in_doubt_is_seen() {
     loom::model(|| {
         let doubted = Doubted::new(1);
