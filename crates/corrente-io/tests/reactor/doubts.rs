@@ -144,6 +144,22 @@ in_every_mode! {
         }
     }
 
+    fn an_event_while_it_is_read_leaves_no_doubt(run: &mut Loop) {
+        let (mut client, server) = UnixStream::pair().unwrap();
+        let reader = Reader::with_habit(run, &client, server);
+        client.write_all(b"ping").unwrap();
+        deliver(run);
+        let read = reader.stream.read_stream(SIZE, |mut stream| {
+            let count = stream.read(&mut [0; SIZE])?;
+            client.write_all(b"pong")?;
+            deliver(run);
+            Ok(count)
+        });
+        assert_eq!(Loop::poll_once(read).unwrap().unwrap(), SIZE);
+        let next = Loop::poll_once(reader.read()).expect("it tries at once");
+        assert_eq!(next.unwrap(), b"pong");
+    }
+
     fn the_end_behind_a_full_read(run: &mut Loop) {
         for settle_first in [true, false] {
             let (mut client, reader) = tcp(run);
