@@ -350,6 +350,7 @@ impl Readiness {
 }
 
 fn doubt_in(word: usize) -> Option<Doubt> {
+    debug_assert!(word & (DOUBT | READY) != DOUBT, "in doubt, but not ready");
     (word & DOUBT != 0).then_some(Doubt { tick: word / TICK })
 }
 
