@@ -175,6 +175,7 @@ impl Source {
         }
         let mut armed = self.armed.lock();
         if armed.has(direction) {
+            debug_assert!(!readiness.is_unarmed(), "armed, and yet each wait takes the lock");
             return Ok(());
         }
         let wanted = armed.with(direction);
