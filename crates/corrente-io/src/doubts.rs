@@ -93,13 +93,13 @@ impl Doubts {
         list.has_old()
     }
 
-    /// Takes some doubts out of the list, to be settled: old ones, or any if `all` are to be. `find` knows a source
-    /// by its key.
+    /// Takes some sources out of the list whose doubts are to be settled: old ones, or any if `all` are to be. `find`
+    /// knows a source by its key.
     pub fn take<'a>(
         &self,
         all: bool,
         find: impl Fn(usize) -> Option<&'a Source>,
-    ) -> Vec<(&'a Source, Doubt)> {
+    ) -> Vec<&'a Source> {
         let mut taken = Vec::with_capacity(SOME);
         let mut list = self.list.lock();
         while taken.len() < SOME && (all || list.has_old()) {
@@ -114,7 +114,7 @@ impl Doubts {
                 }
                 doubt => {
                     source.listed.store(false, Ordering::Relaxed);
-                    taken.extend(doubt.map(|doubt| (source, doubt)));
+                    taken.extend(doubt.map(|_| source));
                 }
             }
         }

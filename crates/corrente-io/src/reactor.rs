@@ -233,15 +233,15 @@ impl Reactor {
     /// Asks the system about some doubts: about old ones, or about any if `all` are to be settled.
     fn settle_some(&mut self, all: bool, woken: &mut Vec<Waker>) {
         let table = self.shared.table.lock();
-        let doubts = self.shared.doubts.take(all, |key| table.get(key));
-        if doubts.is_empty() {
+        let sources = self.shared.doubts.take(all, |key| table.get(key));
+        if sources.is_empty() {
             return;
         }
-        let answers = sys::readable(doubts.iter().map(|(source, _)| descriptor(&table, source)));
-        for (index, (source, doubt)) in doubts.into_iter().enumerate() {
+        let answers = sys::readable(sources.iter().map(|source| descriptor(&table, source)));
+        for (index, source) in sources.into_iter().enumerate() {
             // If the system does not answer, whoever waits has to try.
             let is_ready = answers.as_ref().is_none_or(|answers| answers[index]);
-            source.direction(Direction::Read).settle(doubt, is_ready, woken);
+            source.direction(Direction::Read).settle(is_ready, woken);
         }
     }
 

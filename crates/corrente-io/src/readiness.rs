@@ -1,8 +1,9 @@
 //! Readiness of one direction of one descriptor: a word, and the list of those who wait for it.
 //!
 //! The reactor tells it about events ([`Readiness::set`]); tasks look at it before they try an
-//! operation, clear it when the operation would block, and wait. Any thread may call anything here.
-//! Nothing in this file knows an operating system, so `tests/loom.rs` explores it as it is.
+//! operation, clear it when the operation would block, and wait. Any thread may call anything here, but one
+//! at a time tells of events and settles doubts: the one that has the reactor. Nothing in this file knows an
+//! operating system, so `tests/loom.rs` explores it as it is.
 //!
 //! # The word
 //!
@@ -210,23 +211,14 @@ impl Readiness {
         doubt_in(self.word.load(Ordering::Acquire))
     }
 
-    /// The system was asked in this `doubt`. If there is something to read, that counts as an event; if not, the doubt
-    /// was right and the direction is not ready any more. Does nothing if the doubt has ended meanwhile.
-    pub fn settle(&self, doubt: Doubt, is_ready: bool, woken: &mut Vec<Waker>) {
-        let settled = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-            let settled = match is_ready {
-                true => word.wrapping_add(TICK) & !DOUBT,
-                false => word & !(READY | DOUBT),
-            };
-            (doubt_in(word) == Some(doubt)).then_some(settled)
-        });
+    /// The system was asked in a doubt. If there is something to read, that is an event; if not, it is an attempt that
+    /// would have blocked, and no event has come since: the caller would have told of it.
+    pub fn settle(&self, is_ready: bool, woken: &mut Vec<Waker>) {
         if is_ready {
-            if let Ok(old) = settled {
-                self.habit.store(0, Ordering::Relaxed);
-                if old & WAITED != 0 {
-                    self.take_all(woken);
-                }
-            }
+            self.habit.store(0, Ordering::Relaxed);
+            self.set(false, woken);
+        } else {
+            self.word.fetch_and(!(READY | DOUBT), Ordering::AcqRel);
         }
     }
 

@@ -54,9 +54,9 @@ impl Doubted {
     }
 
     fn settle(&self, woken: &mut Vec<Waker>) {
-        for (source, doubt) in self.doubts.take(true, |_| Some(&self.system.source)) {
+        for source in self.doubts.take(true, |_| Some(&self.system.source)) {
             let is_ready = self.system.state.lock().bytes > 0;
-            source.direction(Direction::Read).settle(doubt, is_ready, woken);
+            source.direction(Direction::Read).settle(is_ready, woken);
         }
     }
 
