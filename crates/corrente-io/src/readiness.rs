@@ -43,7 +43,8 @@
 //!
 //! *WAITED cleared too early?* It is cleared under the lock by whoever empties the list in the same section,
 //! and set under the lock by whoever has just put a waker in. So it is never clear while a waker is in the
-//! list and the lock is free.
+//! list and the lock is free. (Cleared just before the lock is taken it would lose nobody either: whoever
+//! clears it also takes and wakes all that are in the list then. But it could stay set over an empty list.)
 //!
 //! # Doubt
 //!
