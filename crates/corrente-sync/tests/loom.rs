@@ -110,7 +110,7 @@ fn who_looks_before_it_is_woken_has_all_or_nothing() {
 fn a_reader_who_looks_before_it_is_woken_has_all_or_nothing() {
     loom::model(|| {
         let lock = Arc::new(RwLock::new(0));
-        let mut guard = Waiter::new(lock.write_owned()).poll().unwrap();
+        let mut guard = block_on(lock.write_owned());
         let mut reader = Waiter::new(lock.read_owned());
         let release = spawn(move || {
             *guard += 1;

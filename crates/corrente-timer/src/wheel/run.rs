@@ -2,7 +2,7 @@
 //!
 //! Only `wheel.rs` touches it. A slot that is not too full need not be moved down level by level, which
 //! touches every entry once for each: its entries are sorted, once. What always holds:
-//! * The entries of the run are those of `items` from `next` on that have [`Place::RUN`] and are not free.
+//! * The entries of the run are those of `items` from `next` on that have `Place::RUN` and are not free.
 //!   They are in no list. One that is removed or gets another deadline is neither any more, and is passed
 //!   over; it does not come back before the next run.
 //! * Items are in the order of (deadline, insertion).
