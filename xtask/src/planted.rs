@@ -13,8 +13,9 @@
 //!
 //! The project is copied under the target folder, each patch is applied there in turn and taken back
 //! after its run. A patch that does not apply or does not compile is an error: it would prove nothing.
-//! So is a run that takes too long, since a hang does not name what it found. That the tests are green
-//! without the bug is for `cargo xtask loom` and `cargo test` to show.
+//! So is a run that takes too long, since a hang does not name what it found. And so is a test that is red
+//! without any bug: those that should notice one are run before anything is planted. (Not the scenarios, which
+//! `cargo xtask conformance` has just compared.)
 
 use crate::workspace::Workspace;
 use crate::{loom, shell};
@@ -69,6 +70,7 @@ fn replay(workspace: &Workspace, wanted: impl Fn(&Bug) -> bool) -> Result<(usize
         return Err("no such bug is planted".to_owned());
     }
     let field = Field::lay_out(workspace, &files)?;
+    field.is_green(&bugs)?;
     let mut red = 0;
     for (at, bug) in bugs.iter().enumerate() {
         shell::progress(&format!("{} of {}: {}", at + 1, bugs.len(), bug.file));
@@ -153,6 +155,24 @@ impl Field {
             std::fs::copy(workspace.root.join(file), copy).map_err(failed)?;
         }
         Ok(field)
+    }
+
+    /// Runs the tests that should notice these bugs, without them.
+    fn is_green(&self, bugs: &[Bug]) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        for bug in bugs.iter().filter(|bug| bug.target != CONFORMANCE) {
+            if !seen.insert((&bug.package, &bug.target, &bug.test)) {
+                continue;
+            }
+            shell::progress(&format!("without a bug: {} of {}", bug.target, bug.package));
+            let what = match self.judge(bug)? {
+                Verdict::Green => continue,
+                Verdict::Red(tests) => format!("red: {}", tests.join(", ")),
+                Verdict::Unclear(reason) => reason,
+            };
+            return Err(format!("{} proves nothing, as without it the tests are {what}", bug.file));
+        }
+        Ok(())
     }
 
     fn try_out(&self, bug: &Bug) -> Result<Verdict, String> {
